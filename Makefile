@@ -1,0 +1,63 @@
+# make course: run every notebook.  make test: the whole test suite.  make help: the rest.
+#
+# The commands use .venv, which they make. To use an environment of your own (conda, say): make course PY=python
+
+PYTHON ?= python3
+VENV := .venv
+ifeq ($(origin PY), undefined)
+  PY := $(VENV)/bin/python
+  READY := $(VENV)/.ready
+endif
+
+.DEFAULT_GOAL := help
+.PHONY: help course test lab data notebooks lint format bench constraints test-oldest clean
+
+help: ## show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
+
+# .ready is written last: an installation that was stopped is taken up again
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install Python 3.11 or later, or name one: make course PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The course needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make course PYTHON=python3.12, say."; exit 1; }
+	@echo "Installing into $(VENV) (PyTorch is large: a few minutes, once)"
+	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[course,dev]'
+	@touch $@
+
+course: $(READY) ## run every notebook into build/, and say what came out
+	@$(PY) notebooks/build.py course
+
+test: $(READY) ## run the unit tests, and the notebooks as tests
+	@$(PY) -m pytest -q
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@cd notebooks && $(if $(READY),../)$(PY) -m jupyterlab
+
+data: $(READY) ## download MNIST, Fashion-MNIST and CIFAR-10 (about 230 MB)
+	@$(PY) -m vaelib.data download mnist fashion-mnist cifar10
+
+notebooks: $(READY) ## for contributors: renew the committed notebooks, on the built-in data
+	@$(PY) notebooks/build.py renew
+
+lint: $(READY) ## ruff, on the library and the notebooks
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+
+format: $(READY) ## let ruff rewrite what it can
+	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
+
+bench: $(READY) ## measure what README and the notes say about speed
+	@for script in benchmarks/*.py; do $(PY) $$script || exit 1; done
+
+constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
+	@rm -rf build/newest && $(PYTHON) -m venv build/newest
+	@build/newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev]'
+	@build/newest/bin/python .ci/pin.py > build/constraints.txt && mv build/constraints.txt constraints.txt
+	@rm -rf build/newest && echo "constraints.txt is renewed: now run make test."
+
+test-oldest: $(READY) ## for contributors: the tests with the oldest versions that pyproject.toml allows
+	@$(PY) -m uv venv --quiet --clear --python $(PYTHON) build/oldest
+	@$(PY) -m uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct --editable '.[course,dev]'
+	@build/oldest/bin/python -m pytest -q
+
+clean: ## remove .venv and build/
+	@rm -rf $(VENV) build

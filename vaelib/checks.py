@@ -1,0 +1,255 @@
+"""Checks of claims, and of exercises. For notebooks and tests only.
+
+A check prints a line that starts with ✓ and carries the measured number, or raises with it. Nothing is ever skipped silently.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+UNATTEMPTED = "your turn"  # what an exercise's stub raises NotImplementedError with
+
+
+def check(claim: str, value, tolerance: float | None = None, *, at_least: float | None = None) -> None:
+    """Check a claim: print ✓ with the measured number, or raise.
+
+    Args:
+        claim: a sentence; starts with its ledger ID where it has one.
+        value: with neither bound, a condition (bool, or a tensor of bools that must all hold); with ``tolerance``, a difference
+            (number or tensor) whose largest magnitude must not exceed it; with ``at_least``, a number or tensor whose smallest
+            entry must reach it.
+
+    Raises:
+        AssertionError: the claim does not hold. NaN never holds.
+        ValueError: not a condition, and no bound (or two) given; or nothing to look at.
+    """
+    if tolerance is None and at_least is None:
+        if isinstance(value, (bool, np.bool_)):
+            holds = bool(value)
+        elif getattr(value, "dtype", None) in (torch.bool, np.dtype(bool)) and math.prod(value.shape) > 0:
+            holds = bool(value.all())
+        else:
+            raise ValueError(
+                f"check({claim!r}) was given {type(value).__name__} and no bound: give a condition, a tolerance or at_least."
+            )
+        _settle(claim, holds, "holds", "does not hold")
+        return
+    if tolerance is not None and at_least is not None:
+        raise ValueError(f"check({claim!r}) was given both a tolerance and at_least: one claim, one bound.")
+    numbers = _numbers(claim, value)
+    if tolerance is not None:
+        worst = float(np.abs(numbers).max())
+        _settle(claim, worst <= tolerance, f"{worst:.3g} ≤ {tolerance:.3g}", f"{worst:.3g} is not ≤ {tolerance:.3g}")
+    else:
+        least = float(numbers.min())
+        _settle(claim, least >= at_least, f"{least:.3g} ≥ {at_least:.3g}", f"{least:.3g} is not ≥ {at_least:.3g}")
+
+
+def check_mean(claim: str, samples, exact: float, *, slip: float | None = None) -> None:
+    """Check that ``samples`` have the mean ``exact``: within 4 standard errors.
+
+    Args:
+        samples: independent draws, (N,), N at least 100.
+        exact: the mean from another computation.
+        slip: what a usual mistake would give. It must lie at least 10 standard errors from ``exact``, or the check is too weak to
+            tell the two apart, and fails.
+
+    Raises:
+        AssertionError: the mean is off, or the check could not have told.
+        ValueError: fewer than 100 draws.
+    """
+    numbers = _numbers(claim, samples).ravel()
+    if len(numbers) < 100:
+        raise ValueError(f"check_mean({claim!r}) was given {len(numbers)} draws: use at least 100.")
+    mean, error = numbers.mean(), numbers.std(ddof=1) / math.sqrt(len(numbers))
+    off = abs(mean - exact) / error if error > 0 else (0.0 if mean == exact else math.inf)
+    told = f"{mean:.5g} against {exact:.5g}, {off:.1f} standard errors apart"
+    if slip is not None:
+        away = abs(slip - exact) / error if error > 0 else math.inf
+        told += f"; the slip {slip:.5g} would be {away:.0f}"
+        if away < 10:
+            _settle(claim, False, "", f"{told}, too close to tell")
+    _settle(claim, off <= 4, told, f"{told}, more than 4")
+
+
+def headline(text: str) -> None:
+    """State a notebook's main result; ``make course`` repeats it."""
+    print(f"★ {text}")
+
+
+def _numbers(claim: str, value) -> np.ndarray:
+    try:
+        numbers = (
+            value.detach().double().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value, dtype=float)
+        )
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"check({claim!r}) was given {type(value).__name__}, which is not a number: {error}."
+        ) from error
+    if numbers.size == 0:
+        raise ValueError(f"check({claim!r}) was given an empty {type(value).__name__}: there is nothing to look at.")
+    return numbers
+
+
+def _settle(claim: str, holds: bool, good: str, bad: str) -> None:
+    if not holds:
+        raise AssertionError(f"✗ {claim}: {bad}")
+    print(f"✓ {claim}: {good}")
+
+
+# ---- exercises
+
+
+class Wrong(AssertionError):
+    """An exercise's answer is wrong; the message is a hint."""
+
+
+def exercise(verify: Callable[[Callable], str]) -> Callable[[Callable], None]:
+    """Turn ``verify(answer)``, which raises ``Wrong`` or returns praise, into an exercise's check.
+
+    Its docstring's first word is the exercise's number. A stub that still raises NotImplementedError("your turn") is "not
+    attempted yet"; any other exception of the answer counts as wrong.
+    """
+    number = verify.__doc__.split()[0]
+
+    @functools.wraps(verify)
+    def run(answer: Callable) -> None:
+        try:
+            praise = verify(answer)
+        except Wrong as hint:
+            raise Wrong(f"✗ exercise {number}: {hint}") from None
+        except Exception as error:
+            if isinstance(error, NotImplementedError) and str(error) == UNATTEMPTED:
+                print(f"○ exercise {number}: not attempted yet")
+                return
+            raise Wrong(f"✗ exercise {number}: your function raised {type(error).__name__}: {error}") from error
+        print(f"✓ exercise {number}: {praise}")
+
+    return run
+
+
+def _tensor(answer, shape: tuple[int, ...], what: str) -> torch.Tensor:
+    """The answer, if it is a finite float tensor of ``shape``."""
+    if not isinstance(answer, torch.Tensor):
+        raise Wrong(f"{what} should be a tensor, and is {type(answer).__name__}.")
+    if tuple(answer.shape) != shape:
+        raise Wrong(f"{what} should have shape {shape}, and has {tuple(answer.shape)}.")
+    if not answer.is_floating_point():
+        raise Wrong(f"{what} should be floating point, and is {answer.dtype}.")
+    if not bool(torch.isfinite(answer).all()):
+        raise Wrong(f"{what} has entries that are not finite.")
+    return answer
+
+
+def _near(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
+    return a.shape == b.shape and float((a.double() - b.double()).abs().max()) <= tolerance
+
+
+@exercise
+def to_unit_range(answer: Callable) -> str:
+    """00.1 uint8 images (N, C, H, W), 0 to 255, to float images in [0, 1]."""
+    x = torch.tensor([0, 1, 51, 102, 128, 254], dtype=torch.uint8).reshape(1, 1, 2, 3)
+    kept = x.clone()
+    y = _tensor(answer(x), (1, 1, 2, 3), "the result")
+    if not torch.equal(x, kept):
+        raise Wrong("your function changed its input: return a new tensor.")
+    right = torch.tensor([0, 1 / 255, 0.2, 0.4, 128 / 255, 254 / 255]).reshape(1, 1, 2, 3)
+    if _near(y, x / 256, 1e-6):
+        raise Wrong("white (255) should become exactly 1, and yours becomes 255/256.")
+    if _near(y, x / 254, 1e-6):
+        raise Wrong("divide by the largest value a uint8 can have, not by the largest one in this batch.")
+    if float(y.min()) < 0:
+        raise Wrong("black (0) should become 0; [-1, 1] is another convention.")
+    if not _near(y, right, 1e-6):
+        raise Wrong(f"51 should become 0.2, and becomes {float(y[0, 0, 0, 2]):.4g}.")
+    return "0 to 255 became 0 to 1."
+
+
+@exercise
+def reparameterize(answer: Callable) -> str:
+    """01.1 (mean (B, D), log_std (B, D), eps (B, D)) to z (B, D)."""
+    mean = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
+    log_std = torch.tensor([[0.7, -1.2, 0.0], [0.3, 1.5, -0.4]])
+    eps = torch.tensor([[-0.3, 1.1, 2.0], [0.9, -1.7, 0.2]])
+    z = _tensor(answer(mean.clone(), log_std.clone(), eps.clone()), (2, 3), "z")
+    std = torch.from_numpy(np.exp(log_std.numpy()))
+    hints = {
+        "log_std is a logarithm: take its exponential first.": mean + log_std * eps,
+        "noise is multiplied by the standard deviation, not added to it: yours has variance 1.": mean + std + eps,
+        "log_std is the log of the standard deviation, not of the variance: no factor 1/2.": mean
+        + torch.sqrt(std) * eps,
+        "that is the variance times eps: use the standard deviation.": mean + std * std * eps,
+        "z is centred on the mean: add it.": std * eps,
+        "the noise comes in through eps.": mean.expand(2, 3),
+    }
+    for hint, wrong in hints.items():
+        if _near(z, wrong, 1e-5):
+            raise Wrong(hint)
+    if not _near(z, mean + std * eps, 1e-5):
+        raise Wrong("z should have mean `mean` and standard deviation exp(log_std) when eps ~ N(0, I).")
+    return "mean and standard deviation are right."
+
+
+@exercise
+def moment_matched(answer: Callable) -> str:
+    """01.2 (codes (N, D), n, generator) to n draws (n, D) from the Gaussian with the codes' mean and full covariance."""
+    generator = torch.Generator().manual_seed(7)
+    mixing = torch.tensor([[2.0, 0.0, 0.0], [1.5, 0.6, 0.0], [-1.0, 0.4, 0.3]])
+    codes = torch.randn(5000, 3, generator=generator) @ mixing.T + torch.tensor([4.0, -3.0, 1.0])
+    n = 40_000
+    z = _tensor(answer(codes.clone(), n, generator), (n, 3), "the draw").double()
+    if _near(z[:5000].float(), codes, 1e-6) or len(torch.unique(z.float(), dim=0)) < n // 2:
+        raise Wrong("draw new points from a Gaussian; do not hand the codes back.")
+    mean, covariance = codes.double().mean(0), torch.cov(codes.double().T)
+    error = torch.sqrt(torch.diag(covariance) / n)
+    if float(((z.mean(0) - mean).abs() / error).max()) > 5:
+        raise Wrong(
+            f"the draws have mean {[round(v, 2) for v in z.mean(0).tolist()]}, the codes {[round(v, 2) for v in mean.tolist()]}."
+        )
+    got = torch.cov(z.T)
+    scale = torch.sqrt(torch.outer(torch.diag(covariance), torch.diag(covariance)))
+    off = (got - covariance).abs() / scale
+    if float(torch.diag(off).max()) > 0.04:
+        raise Wrong(
+            "the variances differ from the codes': with covariance C = L Lᵀ, a draw is mean + L eps. Mind which side L stands on."
+        )
+    if float(off.max()) > 0.04:
+        raise Wrong(
+            "the variances are right, the covariances are not: the codes' cloud is tilted, and yours is not tilted the same way."
+        )
+    if float(((z - mean) ** 4).mean(0).div(torch.diag(covariance) ** 2).sub(3).abs().max()) > 0.3:
+        raise Wrong("mean and covariance are right, but the shape is not Gaussian.")
+    return "mean and covariance are those of the codes."
+
+
+@exercise
+def linear_posterior(answer: Callable) -> str:
+    """01.3 (x, w, b, s) floats to (mean, std) of p(z|x), where z ~ N(0, 1) and x|z ~ N(w z + b, s^2)."""
+    grid = np.linspace(-30, 30, 60_001)
+    for x, w, b, s in ((1.3, 2.0, 0.5, 0.8), (-2.0, -0.7, 1.0, 1.5), (0.4, 0.3, -2.0, 0.5)):
+        density = np.exp(-0.5 * grid**2 - 0.5 * ((x - w * grid - b) / s) ** 2)
+        density /= density.sum()
+        mean = float((grid * density).sum())
+        variance = float(((grid - mean) ** 2 * density).sum())
+        result = answer(x, w, b, s)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise Wrong("return two numbers: mean, std.")
+        got_mean, got_std = (float(v) for v in result)
+        if not abs(got_mean - mean) < 1e-6:
+            hint = (
+                "did you subtract b from x?"
+                if abs(got_mean - mean * x / (x - b)) < 1e-6
+                else "complete the square in z."
+            )
+            raise Wrong(
+                f"for x={x}, w={w}, b={b}, s={s} the mean is {mean:.5f} by quadrature, and yours {got_mean:.5f}: {hint}"
+            )
+        if not abs(got_std - math.sqrt(variance)) < 1e-6:
+            hint = "that is the variance." if abs(got_std - variance) < 1e-6 else "precisions add: 1/std² = 1 + w²/s²."
+            raise Wrong(
+                f"for x={x}, w={w}, b={b}, s={s} the std is {math.sqrt(variance):.5f} by quadrature, and yours {got_std:.5f}: {hint}"
+            )
+    return "mean and std agree with quadrature at three settings."

@@ -1,0 +1,425 @@
+"""Images: the built-in sets, the real ones, your own folder; minibatches; and the download command.
+
+    python -m vaelib.data download mnist fashion-mnist cifar10
+
+Real sets live in the folder that the environment variable ``VAELIB_DATA`` names, else in the user's cache folder. Only the
+command above uses the network.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import os
+import pickle
+import shutil
+import socket
+import sys
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from vaelib.device import written_whole
+
+BUILT_IN = ("glyphs", "glyphs-rgb")
+BUILT_IN_COUNTS = {True: 12_000, False: 2_000}  # train, test
+
+
+class Images(NamedTuple):
+    """A labelled image set in memory.
+
+    x: uint8 (N, C, H, W), 0 to 255.  y: int64 (N,), labels from 0.  name: what ``load`` was asked for.
+    """
+
+    x: torch.Tensor
+    y: torch.Tensor
+    name: str
+
+
+class DataError(RuntimeError):
+    """Image files are missing or damaged, or cannot be fetched or written; the message says what to do."""
+
+
+class _RealSet(NamedTuple):
+    torchvision_class: str
+    folder: str  # below the data folder, in torchvision's own layout
+    shape: tuple[int, int, int]
+    counts: dict[bool, int]  # train, test
+
+
+REAL = {
+    "mnist": _RealSet("MNIST", "MNIST", (1, 28, 28), {True: 60_000, False: 10_000}),
+    "fashion-mnist": _RealSet("FashionMNIST", "FashionMNIST", (1, 28, 28), {True: 60_000, False: 10_000}),
+    "cifar10": _RealSet("CIFAR10", "cifar-10-batches-py", (3, 32, 32), {True: 50_000, False: 10_000}),
+}
+_SUMS = "sums.md5"
+_TIMEOUT_S = 10  # a server that stays silent this long counts as out of reach
+
+
+def folder(root: str | os.PathLike | None = None) -> Path:
+    """The data folder: ``root`` if given, else ``VAELIB_DATA``, else the user's cache folder.
+
+    Raises:
+        ValueError: it is a file.
+    """
+    from platformdirs import user_cache_path
+
+    path = Path(root or os.environ.get("VAELIB_DATA") or user_cache_path("vaelib", appauthor=False)).expanduser()
+    if path.is_file():
+        source = "root" if root else "VAELIB_DATA"
+        raise ValueError(f"{source} is {str(path)!r}, a file: give a folder for the image sets.")
+    return path
+
+
+def load(name: str, train: bool = True, root: str | os.PathLike | None = None, size: int | None = None) -> Images:
+    """Load a whole image set into memory.
+
+    Args:
+        name: ``glyphs`` (28x28 grey) or ``glyphs-rgb`` (32x32 colour), built in: 12,000 training and 2,000 test images,
+            drawn once and kept in the data folder; ``mnist``, ``fashion-mnist`` or ``cifar10``, once downloaded; or
+            ``folder:PATH``, your own images. There, sub-folders are labels; ``PATH/train`` and ``PATH/test`` are used when
+            both exist, else every tenth file of a label is a test image. One line says what was read.
+        train: the training set, else the test set.
+        root: the data folder, see ``folder``.
+        size: side in pixels, for ``folder:PATH`` only. Default: that of the first image if it is square and at most 64
+            pixels wide, else 32. Others are scaled and cropped to it. All are grey if the first image is.
+
+    Raises:
+        ValueError: an unknown name, or a ``size`` that cannot be.
+        DataError: the set is not there, or damaged; or the folder holds no readable image.
+    """
+    if name.startswith("folder:"):
+        return _load_folder(Path(name.removeprefix("folder:")).expanduser(), train, size)
+    if size is not None:
+        raise ValueError(f"size={size} was given with {name!r}, whose size is fixed: it is for folder:PATH only.")
+    if name in BUILT_IN:
+        return _load_built_in(name, train, folder(root))
+    if name in REAL:
+        return _load_real(name, train, folder(root))
+    raise ValueError(f"unknown image set {name!r}: the known ones are {', '.join([*BUILT_IN, *REAL])} and folder:PATH.")
+
+
+def at_hand(name: str, otherwise: str) -> str:
+    """``name`` if that real set is on disk, else ``otherwise``; prints which, and how to get the other."""
+    if name not in REAL or otherwise not in BUILT_IN:
+        raise ValueError(
+            f"at_hand takes one of {', '.join(REAL)} and one of {', '.join(BUILT_IN)}: got {name!r}, {otherwise!r}."
+        )
+    if (folder() / REAL[name].folder).is_dir():
+        print(f"Data: {name}, from your data folder.")
+        return name
+    print(
+        f"Data: {otherwise}, built in. For {name} instead: python -m vaelib.data download {name}, then run this again."
+    )
+    return otherwise
+
+
+# ---- built in
+
+
+def _load_built_in(name: str, train: bool, root: Path) -> Images:
+    from vaelib import glyphs
+
+    path = root / f"{name}-{'train' if train else 'test'}-v{glyphs.VERSION}.npz"
+    count = BUILT_IN_COUNTS[train]
+    try:
+        with np.load(path) as file:  # a zip file: every member carries a checksum
+            x, y = file["x"], file["y"]
+        if len(x) == len(y) == count:
+            return Images(torch.from_numpy(x), torch.from_numpy(y), name)
+        raise ValueError("wrong count")
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        print(f"{path.name} in the data folder is damaged, so its images are drawn again.")
+    x, y = glyphs.draw(count, seed=0 if train else 1, rgb=name == "glyphs-rgb")
+    try:
+        with written_whole(path) as file:
+            np.savez(file, x=x, y=y)
+    except OSError as error:
+        print(f"{name} cannot be kept in {root} ({error.strerror}), so it is drawn anew each time, in about a second.")
+    return Images(torch.from_numpy(x), torch.from_numpy(y), name)
+
+
+# ---- real sets, through torchvision
+
+
+def _load_real(name: str, train: bool, root: Path) -> Images:
+    spec = REAL[name]
+    command = f"python -m vaelib.data download {name}"
+    if not (root / spec.folder).is_dir():
+        raise DataError(f"{name} is not in {root}: run `{command}`, or use the built-in {'/'.join(BUILT_IN)}.")
+    import torchvision  # slow (2 s), so only here
+
+    try:
+        _check_sums(root / spec.folder)
+        dataset = getattr(torchvision.datasets, spec.torchvision_class)(root, train=train, download=False)
+        x, y = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets)
+        x = x.permute(0, 3, 1, 2).contiguous() if x.dim() == 4 else x.unsqueeze(1)
+        if tuple(x.shape) != (spec.counts[train], *spec.shape) or y.shape != x.shape[:1]:
+            raise ValueError(f"its shape is {tuple(x.shape)}")
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        AssertionError,
+        EOFError,
+        KeyError,
+        TypeError,
+        pickle.UnpicklingError,
+    ) as error:
+        raise DataError(f"{name} in {root} is damaged ({_first_line(error)}): run `{command}` to repair it.") from error
+    return Images(x, y, name)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def _write_sums(path: Path) -> None:
+    files = sorted(p for p in path.rglob("*") if p.is_file())
+    (path / _SUMS).write_text("".join(f"{_md5(p)}  {p.relative_to(path).as_posix()}\n" for p in files))
+
+
+def _check_sums(path: Path) -> None:
+    """Compare with the sums written after the download. A set laid out by hand has none, and is checked by its shape alone."""
+    if (path / _SUMS).exists():
+        for line in (path / _SUMS).read_text().splitlines():
+            md5, _, file = line.partition("  ")
+            if _md5(path / file) != md5:
+                raise ValueError(f"the checksum of {Path(file).name} is wrong")
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(getattr(error, "reason", "")) or str(error) or type(error).__name__
+    return text.strip().splitlines()[0].rstrip(":.")
+
+
+def download(name: str, root: str | os.PathLike | None = None) -> None:
+    """Download a real set, or repair it; return at once if it is there and whole.
+
+    Archives go to a private folder beside the set's place, are checked against torchvision's checksums and unpacked there; the
+    set then moves to its place in one step. A run that was stopped is continued: archives that arrived whole are kept.
+    A second process waits for the first.
+
+    Raises:
+        ValueError: not the name of a real set.
+        DataError: no network, a damaged transfer, a folder that cannot be written, or a full disk.
+    """
+    if name not in REAL:
+        raise ValueError(f"there is nothing to download for {name!r}: the real sets are {', '.join(REAL)}.")
+    from filelock import FileLock
+
+    spec, root = REAL[name], folder(root)
+    place, partial = root / spec.folder, root / f"{spec.folder}.partial"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / f".{spec.folder}.lock"):
+            try:
+                for train in (True, False):
+                    _load_real(name, train, root)
+                return
+            except DataError as problem:
+                if place.exists():
+                    print(problem)
+            _fetch(spec, partial)
+            if place.exists():
+                shutil.rmtree(place)
+            os.replace(partial / spec.folder, place)
+            shutil.rmtree(partial)
+            for train in (True, False):
+                _load_real(name, train, root)
+    except OSError as error:  # URLError is one too
+        where = f"it could not be fetched or written to {root}"
+        raise DataError(
+            f"{name} was not downloaded: {where} ({_first_line(error)}). Mend that, then run it again."
+        ) from error
+
+
+def _fetch(spec: _RealSet, partial: Path) -> None:
+    """Download and unpack below ``partial``. Unpacked files of an earlier try may be half written, so only archives stay."""
+    import torchvision
+
+    for path in sorted(partial.rglob("*")) if partial.exists() else ():
+        if path.is_file() and path.suffix != ".gz":
+            path.unlink()
+    timeout = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(_TIMEOUT_S)
+    try:
+        with contextlib.redirect_stdout(None):  # torchvision's chatter; its progress bar is on stderr
+            getattr(torchvision.datasets, spec.torchvision_class)(partial, download=True)
+    except RuntimeError as error:  # every mirror failed, or a checksum did; the last line says how
+        reason = str(error).strip().splitlines()[-1]
+        raise DataError(
+            f"{spec.torchvision_class} was not downloaded ({reason}): check the connection, then run it again."
+        ) from error
+    finally:
+        socket.setdefaulttimeout(timeout)
+    for archive in (partial / spec.folder).rglob("*.gz"):
+        archive.unlink()
+    _write_sums(partial / spec.folder)
+
+
+# ---- your own images
+
+
+def _load_folder(path: Path, train: bool, size: int | None) -> Images:
+    if size is not None and size < 1:
+        raise ValueError(f"size={size} was given: an image is at least 1 pixel wide.")
+    if not path.is_dir():
+        raise DataError(f"folder:{path} is not a folder: give one that holds images, or sub-folders of images.")
+    split = (path / "train").is_dir() and (path / "test").is_dir()
+    labels = sorted(
+        p.name for p in (path / "train" if split else path).iterdir() if p.is_dir() and p.name[0] != "."
+    ) or [""]
+
+    def files(train: bool) -> list[tuple[Path, int]]:
+        base = path / ("train" if train else "test") if split else path
+        found = [
+            (k, sorted(p for p in (base / label).rglob("*") if p.is_file() and p.name[0] != "."))
+            for k, label in enumerate(labels)
+        ]
+        return [(p, k) for k, ps in found for i, p in enumerate(ps) if split or (i % 10 == 9) != train]
+
+    first = next((image for p, _ in files(True) if (image := _open(p))), None)
+    if first is None:
+        raise DataError(f"folder:{path} holds no readable image: it needs .png, .jpg or other files that Pillow opens.")
+    mode = "L" if first.mode in ("1", "L", "I;16", "I") else "RGB"
+    if size is None:
+        size = first.width if first.width == first.height <= 64 else 32
+
+    def read(item: tuple[Path, int]) -> np.ndarray | None:
+        from PIL import ImageOps
+
+        image = _open(item[0])
+        if image is None:
+            return None
+        return np.asarray(ImageOps.fit(image.convert(mode), (size, size))).reshape(size, size, -1)
+
+    items = files(train)
+    with ThreadPoolExecutor() as pool:
+        arrays = list(pool.map(read, items))
+    good = [(a, k) for a, (_, k) in zip(arrays, items, strict=True) if a is not None]
+    bad = [p.name for a, (p, _) in zip(arrays, items, strict=True) if a is None]
+    what = "training" if train else "test"
+    if not good:
+        raise DataError(
+            f"folder:{path} holds no readable {what} image among {len(items)} file(s): with fewer than ten files a label, add test/."
+        )
+    x = torch.from_numpy(np.stack([a for a, _ in good])).permute(0, 3, 1, 2).contiguous()
+    y = torch.tensor([k for _, k in good])
+    unread = f"; {len(bad)} unreadable: {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}" if bad else ""
+    print(f"folder:{path.name}: {len(x)} {what} images of {x.shape[1]}x{size}x{size}, {len(labels)} label(s){unread}.")
+    return Images(x, y, f"folder:{path}")
+
+
+def _open(path: Path):
+    """The decoded image, or None if Pillow cannot read the file."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return image
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+
+
+# ---- batches
+
+
+def as_float(x: torch.Tensor) -> torch.Tensor:
+    """uint8 images 0 to 255 become float32 in [0, 1]; any other tensor is returned as it is."""
+    return x.float().div_(255) if x.dtype == torch.uint8 else x
+
+
+def binarize(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
+    """Draw black or white pixels: each is 1 with probability ``x`` (dynamic binarization, Salakhutdinov & Murray 2008).
+
+    Args:
+        x: float images in [0, 1], any shape.
+        generator: on the device of ``x``.
+
+    Returns:
+        float tensor of zeros and ones, the shape of ``x``.
+
+    Raises:
+        ValueError: ``x`` is not float, or (seen on the CPU only: looking would stall a GPU) outside [0, 1].
+    """
+    if not x.is_floating_point():
+        raise ValueError(f"binarize takes float images in [0, 1], and got {x.dtype}: use data.as_float first.")
+    if x.device.type == "cpu" and x.numel():
+        low, high = (float(v) for v in torch.aminmax(x))
+        if not 0 <= low <= high <= 1:
+            raise ValueError(
+                f"binarize takes images in [0, 1], and got values from {low:g} to {high:g}: use data.as_float on 0 to 255."
+            )
+    return (torch.rand(x.shape, generator=generator, device=x.device, dtype=x.dtype) < x).to(x.dtype)
+
+
+def minibatches(
+    *tensors: torch.Tensor, batch_size: int, seed: int = 0, start: int = 0
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Endless shuffled minibatches; the one at step ``start`` is the same whether or not the earlier ones were drawn.
+
+    Each pass over the data has its own order and drops what does not fill a batch. Everything stays on the tensors' device.
+
+    Args:
+        tensors: equally long, for example images and labels. uint8 comes out as float in [0, 1].
+
+    Raises:
+        ValueError: unequal lengths, or a batch size below 1 or above the number of examples.
+    """
+    n = len(tensors[0])
+    if any(len(t) != n for t in tensors):
+        raise ValueError(
+            f"the tensors to batch have {', '.join(str(len(t)) for t in tensors)} examples: they must be equally long."
+        )
+    if not 1 <= batch_size <= n:
+        raise ValueError(f"batch_size={batch_size} was given for {n} examples: use 1 to {n}.")
+
+    def draw() -> Iterator[tuple[torch.Tensor, ...]]:
+        step, order = start, None
+        while True:
+            epoch, place = divmod(step, n // batch_size)
+            if order is None or place == 0:
+                order = torch.randperm(n, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch)).to(
+                    tensors[0].device
+                )
+            index = order[place * batch_size : (place + 1) * batch_size]
+            yield tuple(as_float(t.index_select(0, index)) for t in tensors)
+            step += 1
+
+    return draw()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m vaelib.data", description=__doc__.splitlines()[0])
+    command = parser.add_subparsers(dest="command", required=True).add_parser(
+        "download", help="fetch or repair real image sets"
+    )
+    command.add_argument("names", nargs="+", choices=sorted(REAL), metavar="NAME", help=", ".join(REAL))
+    failed = 0
+    for name in (names := parser.parse_args(arguments).names):
+        try:
+            download(name)
+            print(
+                f"{name}: {REAL[name].counts[True]:,} training and {REAL[name].counts[False]:,} test images, whole, in {folder()}"
+            )
+        except (DataError, ValueError) as error:
+            print(error, file=sys.stderr)
+            failed += 1
+        except KeyboardInterrupt:
+            print(f"{name}: stopped; what arrived whole is kept. Run it again to go on.", file=sys.stderr)
+            return 130
+    return 1 if failed else int(not names)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

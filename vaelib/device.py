@@ -1,0 +1,102 @@
+"""The machine: where a computation runs, how it is seeded, how large it is, and files that are written whole."""
+
+import os
+import random
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+
+def pick_device(name: str | None = None) -> torch.device:
+    """The fastest device at hand: a CUDA GPU, else Apple's MPS, else the CPU.
+
+    Args:
+        name: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"`` to insist on one. Default: the environment
+            variable ``VAELIB_DEVICE`` if it is set, else the order above.
+
+    Raises:
+        ValueError: the name is unknown, or that device is absent here.
+    """
+    asked = name or os.environ.get("VAELIB_DEVICE")
+    if not asked:
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    source = "pick_device was given" if name else "VAELIB_DEVICE is"
+    kind, _, index = asked.lower().partition(":")
+    if kind not in ("cuda", "mps", "cpu") or not (index == "" or index.isdigit()):
+        raise ValueError(f"{source} {asked!r}, which is no device name: use cpu, cuda, cuda:N or mps.")
+    there = {
+        "cpu": 1,
+        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
+        "mps": int(torch.backends.mps.is_available()),
+    }[kind]
+    if int(index or 0) >= there:
+        raise ValueError(
+            f"{source} {asked!r}, but PyTorch finds {there} {kind} device(s) here: choose another or unset it."
+        )
+    return torch.device(kind, int(index)) if index else torch.device(kind)
+
+
+def describe_device(device: torch.device | None = None) -> str:
+    """One line that says what is used, for example ``cpu, 2 threads, torch 2.15.0``."""
+    device = pick_device() if device is None else torch.device(device)
+    if device.type == "cuda":
+        gib = torch.cuda.get_device_properties(device).total_memory / 2**30
+        detail = f"{torch.cuda.get_device_name(device)}, {gib:.0f} GiB"
+    else:
+        detail = f"{torch.get_num_threads()} threads"
+    return f"{device}, {detail}, torch {torch.__version__.split('+')[0]}"
+
+
+def seed_everything(seed: int = 0) -> None:
+    """Seed Python's, NumPy's and PyTorch's global generators (every device).
+
+    Random draws in vaelib take a ``generator``; this covers what does not, such as weight initialisation and dropout.
+
+    Raises:
+        ValueError: the seed is not an integer from 0 to 2**32 - 1.
+    """
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"a seed is an integer from 0 to 2**32 - 1, and {seed!r} was given.")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 -- the global one is what is to be seeded
+    torch.manual_seed(seed)
+
+
+def budget(lesson, full):
+    """``lesson`` or ``full``, as the environment variable ``VAELIB_BUDGET`` says (default ``lesson``).
+
+    The same cells then serve a lesson of a minute and a run at the size of a paper.
+
+    Raises:
+        ValueError: ``VAELIB_BUDGET`` is neither.
+    """
+    choice = os.environ.get("VAELIB_BUDGET", "lesson")
+    if choice not in ("lesson", "full"):
+        raise ValueError(f"VAELIB_BUDGET is {choice!r}: use lesson (the default) or full.")
+    return full if choice == "full" else lesson
+
+
+@contextmanager
+def written_whole(path: Path):
+    """Open a binary file that appears under ``path`` only once it is complete.
+
+    The bytes go to a temporary file in the same folder, which replaces ``path`` in one step at the end. A full disk, an
+    exception or a killed process leaves the old file, if there was one, as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

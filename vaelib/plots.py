@@ -1,0 +1,211 @@
+"""Figures. Every function draws on its own figure, prints one line that says what it shows, and returns the Axes."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+
+# Okabe & Ito's palette, which colour-blind readers can tell apart
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
+_GREY = dict(cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _picture(image: torch.Tensor) -> np.ndarray:
+    """(C, H, W) float in [0, 1] or uint8 to what imshow takes."""
+    image = image.detach().cpu()
+    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+    if image.dim() != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(f"a picture has shape (1, H, W) or (3, H, W), and {tuple(image.shape)} was given.")
+    return image.permute(1, 2, 0).clamp(0, 1).squeeze(-1).numpy()
+
+
+def _tile(images: torch.Tensor, columns: int) -> torch.Tensor:
+    """(N, C, H, W) to one picture (C, rows * H, columns * W), row by row; the last row is padded with blank ones."""
+    if images.dim() != 4 or len(images) < 1 or columns < 1:
+        raise ValueError(
+            f"a grid needs images (N, C, H, W) and at least one column: got {tuple(images.shape)}, {columns}."
+        )
+    n, c, h, w = images.shape
+    rows = -(-n // columns)
+    blank = images.new_zeros(rows * columns - n, c, h, w)
+    grid = torch.cat([images, blank]).reshape(rows, columns, c, h, w)
+    return grid.permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
+
+
+def _show(ax: Axes, picture: torch.Tensor) -> None:
+    ax.imshow(_picture(picture), **_GREY)
+    ax.set(xticks=[], yticks=[])
+
+
+def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int = 12) -> Axes:
+    """One labelled row of images for each entry.
+
+    Args:
+        rows: label -> images (N, C, H, W), float in [0, 1] or uint8; the first ``columns`` are shown.
+    """
+    figure, axes = plt.subplots(len(rows), 1, figsize=(10, 0.95 * len(rows) + 0.4), squeeze=False, layout="constrained")
+    for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
+        _show(ax, _tile(images[:columns], columns))
+        ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    plt.show()
+    print(
+        f"Figure: {len(rows)} rows of up to {columns} images: {'; '.join(label.replace(chr(10), ' ') for label in rows)}."
+    )
+    return axes[0, 0]
+
+
+def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: int = 8) -> Axes:
+    """Images over training: one row for each step.
+
+    Args:
+        snapshots: step -> images (N, C, H, W), as ``train.fit`` returns them.
+    """
+    return image_rows({f"step {step}": images for step, images in sorted(snapshots.items())}, title, columns)
+
+
+def scatter(
+    groups: Mapping[str, torch.Tensor],
+    title: str = "",
+    labels: Mapping[str, torch.Tensor] | None = None,
+    panels: bool = False,
+    equal: bool = True,
+) -> Axes:
+    """Points in a plane.
+
+    Args:
+        groups: name -> points (N, 2), drawn in this order.
+        labels: name -> integers (N,) 0 to 9 that colour and number the points of that group.
+        panels: a panel for each group, with axes of its own, instead of one on top of the other.
+    """
+    count = len(groups) if panels else 1
+    figure, axes = plt.subplots(
+        1, count, figsize=(5.4 * count if panels else 6.4, 5.2), squeeze=False, layout="constrained"
+    )
+    said = []
+    for k, (name, points) in enumerate(groups.items()):
+        ax = axes[0, k if panels else 0]
+        points = points.detach().cpu().numpy()
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise ValueError(f"scatter draws points of shape (N, 2), and {name!r} has {points.shape}.")
+        if labels and name in labels:
+            digit = labels[name].cpu().numpy()
+            ax.scatter(*points.T, s=5, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0)
+            for value in np.unique(digit):  # the number, so that nobody needs the colour
+                ax.text(
+                    *np.median(points[digit == value], 0),
+                    str(value),
+                    fontsize=13,
+                    weight="bold",
+                    ha="center",
+                    va="center",
+                    bbox=dict(fc="white", ec="none", alpha=0.7, pad=1),
+                )
+        else:
+            ax.scatter(*points.T, s=6, color=COLOURS[k], marker="oxs+"[k % 4], alpha=0.6, linewidths=0.7, label=name)
+        if panels:
+            ax.set_title(name, fontsize=12)
+        spread = points.std(0)
+        said.append(f"{name}: standard deviations {spread[0]:.2f} and {spread[1]:.2f}")
+    for ax in axes[0]:
+        ax.set_xlabel("z₁")
+        ax.set_ylabel("z₂")
+        if equal:
+            ax.set_aspect("equal", adjustable="datalim")
+        if ax.get_legend_handles_labels()[0]:
+            ax.legend(loc="upper right", markerscale=2, fontsize=10)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    plt.show()
+    print(f"Figure: {'; '.join(said)}.")
+    return axes[0, 0]
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    xlabel: str,
+    ylabel: str,
+    title: str = "",
+    log: str = "",
+) -> Axes:
+    """Lines in one panel.
+
+    Args:
+        lines: name -> (x values, y values), equally long.
+        xlabel, ylabel: with units.
+        log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
+    """
+    _, ax = plt.subplots(figsize=(6.8, 4), layout="constrained")
+    for k, (name, (x, y)) in enumerate(lines.items()):
+        ax.plot(
+            x,
+            y,
+            color=COLOURS[k % len(COLOURS)],
+            linestyle=("-", "--", "-.", ":")[k % 4],
+            marker="os^D"[k % 4],
+            markersize=4,
+            markevery=max(1, len(x) // 10),
+            label=name,
+        )
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    if "x" in log:
+        ax.set_xscale("log")
+    if "y" in log:
+        ax.set_yscale("log")
+    if title:
+        ax.set_title(title, fontsize=12)
+    ax.legend(fontsize=10)
+    plt.show()
+    print(
+        f"Figure: {ylabel} against {xlabel}; last values: {', '.join(f'{name} {y[-1]:.4g}' for name, (_, y) in lines.items())}."
+    )
+    return ax
+
+
+def manifolds(pictures: Mapping[str, torch.Tensor], columns: int, title: str = "", axis: str = "") -> Axes:
+    """Decoded planes side by side: (columns * columns, C, H, W) images each, row by row from the top left.
+
+    Args:
+        axis: what the two axes of the plane are, in words.
+    """
+    figure, axes = plt.subplots(
+        1, len(pictures), figsize=(5.3 * len(pictures), 5.4), squeeze=False, layout="constrained"
+    )
+    for ax, (name, images) in zip(axes[0], pictures.items(), strict=True):
+        _show(ax, _tile(images, columns))
+        ax.set_title(name, fontsize=12)
+        if axis:
+            ax.set_xlabel(f"z₁ {axis}", fontsize=11)
+            ax.set_ylabel(f"z₂ {axis}", fontsize=11)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    plt.show()
+    print(f"Figure: {columns}x{columns} decoded images for each of {', '.join(pictures)}.")
+    return axes[0, 0]
+
+
+def latent_points(
+    codes: Mapping[str, torch.Tensor], points: Mapping[str, torch.Tensor], images: Mapping[str, torch.Tensor]
+) -> Axes:
+    """For each model: its encoded data with one marked point, and beside it what the decoder makes of that point.
+
+    Args:
+        codes: model name -> (N, 2).  points: model name -> (2,).  images: model name -> (C, H, W).
+    """
+    _, axes = plt.subplots(1, 2 * len(codes), figsize=(5.4 * len(codes), 2.9), squeeze=False, layout="constrained")
+    said = []
+    for k, name in enumerate(codes):
+        plane, picture = axes[0, 2 * k : 2 * k + 2]
+        point = points[name].detach().cpu().numpy()
+        plane.scatter(*codes[name].detach().cpu().numpy().T, s=2, color="#999999", linewidths=0)
+        plane.plot(*point, marker="X", color=COLOURS[3], markersize=12, markeredgecolor="black")
+        plane.set(xlabel="z₁", ylabel="z₂", title=f"{name}: codes")
+        _show(picture, images[name])
+        picture.set_title(f"{name}: decoded")
+        said.append(f"{name} at ({point[0]:.2f}, {point[1]:.2f})")
+    plt.show()
+    print(f"Figure: {'; '.join(said)}, among the encoded test images, and the decoded images.")
+    return axes[0, 0]
