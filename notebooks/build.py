@@ -38,11 +38,15 @@ def execute(path: Path) -> Outcome:
     start, problem = time.perf_counter(), ""
     try:
         NotebookClient(
-            notebook, timeout=3600, kernel_name="python3", resources={"metadata": {"path": str(HERE)}}
+            notebook,
+            timeout=3600,
+            kernel_name="python3",
+            resources={"metadata": {"path": str(HERE)}},
+            extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: it warns that loopback is not encrypted
         ).execute()
     except CellExecutionError as error:
         problem = f"{error.ename}: {error.evalue}"
-    except (CellTimeoutError, DeadKernelError) as error:
+    except (CellTimeoutError, DeadKernelError, RuntimeError) as error:  # RuntimeError: the kernel did not start
         problem = str(error).strip().splitlines()[0]
     seconds = time.perf_counter() - start
     lines = [

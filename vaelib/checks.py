@@ -3,6 +3,7 @@
 A check prints a line that starts with ✓ and carries the measured number, or raises with it. Nothing is ever skipped silently.
 """
 
+import contextlib
 import functools
 import math
 from collections.abc import Callable
@@ -73,6 +74,25 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None) 
         if away < 10:
             _settle(claim, False, "", f"{told}, too close to tell")
     _settle(claim, off <= 4, told, f"{told}, more than 4")
+
+
+def check_fails(slip: str, attempt: Callable[[], None]) -> None:
+    """Show that a wrong form fails: run ``attempt``, which makes the same check with it, and print what it said.
+
+    Args:
+        slip: the wrong form, in words.
+        attempt: a function of no arguments that calls ``check`` or ``check_mean``.
+
+    Raises:
+        AssertionError: the wrong form passed, so the check is worth nothing.
+    """
+    try:
+        with contextlib.redirect_stdout(None):
+            attempt()
+    except AssertionError as failure:
+        print(f"✓ the slip fails ({slip}): {str(failure).removeprefix('✗ ')}")
+        return
+    raise AssertionError(f"✗ the slip passes the check: {slip}")
 
 
 def headline(text: str) -> None:
@@ -158,11 +178,11 @@ def to_unit_range(answer: Callable) -> str:
         raise Wrong("your function changed its input: return a new tensor.")
     right = torch.tensor([0, 1 / 255, 0.2, 0.4, 128 / 255, 254 / 255]).reshape(1, 1, 2, 3)
     if _near(y, x / 256, 1e-6):
-        raise Wrong("white (255) should become exactly 1, and yours becomes 255/256.")
+        raise Wrong("255 should become exactly 1, and yours becomes 255/256.")
     if _near(y, x / 254, 1e-6):
         raise Wrong("divide by the largest value a uint8 can have, not by the largest one in this batch.")
     if float(y.min()) < 0:
-        raise Wrong("black (0) should become 0; [-1, 1] is another convention.")
+        raise Wrong("0 should stay 0; [-1, 1] is another convention.")
     if not _near(y, right, 1e-6):
         raise Wrong(f"51 should become 0.2, and becomes {float(y[0, 0, 0, 2]):.4g}.")
     return "0 to 255 became 0 to 1."
@@ -226,30 +246,50 @@ def moment_matched(answer: Callable) -> str:
 
 
 @exercise
-def linear_posterior(answer: Callable) -> str:
-    """01.3 (x, w, b, s) floats to (mean, std) of p(z|x), where z ~ N(0, 1) and x|z ~ N(w z + b, s^2)."""
-    grid = np.linspace(-30, 30, 60_001)
-    for x, w, b, s in ((1.3, 2.0, 0.5, 0.8), (-2.0, -0.7, 1.0, 1.5), (0.4, 0.3, -2.0, 0.5)):
-        density = np.exp(-0.5 * grid**2 - 0.5 * ((x - w * grid - b) / s) ** 2)
-        density /= density.sum()
-        mean = float((grid * density).sum())
-        variance = float(((grid - mean) ** 2 * density).sum())
-        result = answer(x, w, b, s)
-        if not isinstance(result, tuple) or len(result) != 2:
-            raise Wrong("return two numbers: mean, std.")
-        got_mean, got_std = (float(v) for v in result)
-        if not abs(got_mean - mean) < 1e-6:
+def grid_posterior(answer: Callable) -> str:
+    """01.3 (log_joint, grid (G,)) to (log p(x), mean, std) of p(z|x), where log_joint(z) = log p(x|z) + log p(z)."""
+    grid = torch.linspace(-8, 8, 2001, dtype=torch.float64)
+
+    def log_normal(v, mean, std):
+        return -0.5 * ((v - mean) / std) ** 2 - math.log(std) - 0.5 * math.log(2 * math.pi)
+
+    cases = {
+        "a straight decoder": lambda z: log_normal(1.3, 2.0 * z + 0.5, 0.8) + log_normal(z, 0, 1),
+        "a bent decoder": lambda z: log_normal(0.4, torch.sin(2 * z), 0.3) + log_normal(z, 0, 1),
+        "a surprising x": lambda z: log_normal(100.0, z, 1.0) + log_normal(z, 0, 1),
+    }
+    for case, log_joint in cases.items():
+        density = torch.special.logsumexp(log_joint(grid), 0)
+        weight = torch.exp(log_joint(grid) - density).numpy()
+        if case == "a surprising x":  # the closed form: x ~ N(0, 2), z|x ~ N(x/2, 1/2); the mean lies off the grid
+            fine = torch.linspace(30, 70, 20_001, dtype=torch.float64)
+            right = (float(log_normal(100.0, 0.0, math.sqrt(2.0))), 50.0, math.sqrt(0.5))
+            result = answer(log_joint, fine)
+        else:
+            mean = float((weight * grid.numpy()).sum())
+            std = math.sqrt(float((weight * (grid.numpy() - mean) ** 2).sum()))
+            right = (float(density) + math.log(float(grid[1] - grid[0])), mean, std)
+            result = answer(log_joint, grid)
+        if not isinstance(result, tuple) or len(result) != 3:
+            raise Wrong("return three numbers: log p(x), mean, std.")
+        log_px, got_mean, got_std = (float(v) for v in result)
+        if case == "a surprising x" and not math.isfinite(log_px + got_mean + got_std):
+            raise Wrong(
+                "exp(log_joint) underflows to 0 when x is surprising: subtract the largest value first, or use logsumexp."
+            )
+        if not abs(log_px - right[0]) < 1e-6:
+            off = log_px - right[0]
+            hint = f"yours is off by {off:.4f}, which is {math.exp(off):.4g} in p(x): did you multiply by the grid's spacing?"
+            raise Wrong(f"with {case}, log p(x) is {right[0]:.5f}: {hint}")
+        if not abs(got_mean - right[1]) < 1e-6:
+            raise Wrong(
+                f"with {case}, the mean is {right[1]:.5f}, and yours {got_mean:.5f}: divide p(x, z) by p(x) first."
+            )
+        if not abs(got_std - right[2]) < 1e-6:
             hint = (
-                "did you subtract b from x?"
-                if abs(got_mean - mean * x / (x - b)) < 1e-6
-                else "complete the square in z."
+                "that is the variance."
+                if abs(got_std - right[2] ** 2) < 1e-6
+                else "measure the spread around the posterior's mean."
             )
-            raise Wrong(
-                f"for x={x}, w={w}, b={b}, s={s} the mean is {mean:.5f} by quadrature, and yours {got_mean:.5f}: {hint}"
-            )
-        if not abs(got_std - math.sqrt(variance)) < 1e-6:
-            hint = "that is the variance." if abs(got_std - variance) < 1e-6 else "precisions add: 1/std² = 1 + w²/s²."
-            raise Wrong(
-                f"for x={x}, w={w}, b={b}, s={s} the std is {math.sqrt(variance):.5f} by quadrature, and yours {got_std:.5f}: {hint}"
-            )
-    return "mean and std agree with quadrature at three settings."
+            raise Wrong(f"with {case}, the std is {right[2]:.5f}, and yours {got_std:.5f}: {hint}")
+    return "log p(x), mean and std are right, also for an x that is hard to explain."

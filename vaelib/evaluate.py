@@ -54,28 +54,35 @@ def nearest_distance(a: torch.Tensor, reference: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def recognisability(classifier: nn.Module, x: torch.Tensor, confidence: float = 0.9) -> Estimate:
-    """Fraction of images to which ``classifier`` gives some label at least ``confidence``, with its binomial standard error.
+def recognisability(classifier: nn.Module, x: torch.Tensor, labels: int, confidence: float = 0.5) -> Estimate:
+    """Share of images to which ``classifier`` gives one of its first ``labels`` labels at least ``confidence``.
 
-    Judge it beside the same number for real images and for noise: a classifier may be sure of things that are no digits.
+    A classifier that knows nothing but digits is often sure of noise. One with a further label for "none of these" can say
+    no. Judge it beside the same number for real images and for noise.
 
     Args:
-        classifier: images (B, C, H, W) to logits (B, labels); put in eval mode here, and back.
+        classifier: images (B, C, H, W) to logits (B, K); put in eval mode here, and back.
         x: float images (N, C, H, W) on the classifier's device.
-        confidence: from 0 to 1.
+        labels: how many of the K count, from 1 to K.
+        confidence: a probability, 0 to 1.
+
+    Returns:
+        the share and its binomial standard error.
 
     Raises:
-        ValueError: ``confidence`` outside [0, 1], or no image.
+        ValueError: ``confidence`` or ``labels`` out of range, or no image.
     """
-    if not 0 <= confidence <= 1 or len(x) == 0:
-        raise ValueError(f"confidence={confidence} and {len(x)} images were given: use 0 to 1, and at least one image.")
+    if not 0 <= confidence <= 1 or labels < 1 or len(x) == 0:
+        raise ValueError(
+            f"confidence={confidence}, labels={labels} and {len(x)} images were given: use 0 to 1, 1 or more, and at least one."
+        )
     was_training = classifier.training
     classifier.eval()
     try:
-        sure = torch.cat([classifier(part).softmax(-1).amax(-1) >= confidence for part in x.split(1000)])
+        sure = torch.cat([classifier(part).softmax(-1)[:, :labels].amax(-1) >= confidence for part in x.split(1000)])
     finally:
         classifier.train(was_training)
-    p = float(sure.float().mean())
+    p = float(sure.double().mean())
     return Estimate(p, math.sqrt(p * (1 - p) / len(x)))
 
 

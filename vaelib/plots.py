@@ -68,60 +68,47 @@ def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: i
 
 
 def scatter(
-    groups: Mapping[str, torch.Tensor],
-    title: str = "",
-    labels: Mapping[str, torch.Tensor] | None = None,
-    panels: bool = False,
-    equal: bool = True,
+    panels: Mapping[str, Mapping[str, torch.Tensor]], title: str = "", labels: Mapping[str, torch.Tensor] | None = None
 ) -> Axes:
-    """Points in a plane.
+    """Groups of points in a plane, a panel for each entry.
 
     Args:
-        groups: name -> points (N, 2), drawn in this order.
-        labels: name -> integers (N,) 0 to 9 that colour and number the points of that group.
-        panels: a panel for each group, with axes of its own, instead of one on top of the other.
+        panels: panel title -> group name -> points (N, 2); later groups lie on top.
+        labels: panel title -> integers (N,) 0 to 9 that colour and number the points of the panel's first group.
     """
-    count = len(groups) if panels else 1
-    figure, axes = plt.subplots(
-        1, count, figsize=(5.4 * count if panels else 6.4, 5.2), squeeze=False, layout="constrained"
-    )
+    figure, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 5), squeeze=False, layout="constrained")
     said = []
-    for k, (name, points) in enumerate(groups.items()):
-        ax = axes[0, k if panels else 0]
-        points = points.detach().cpu().numpy()
-        if points.ndim != 2 or points.shape[1] != 2:
-            raise ValueError(f"scatter draws points of shape (N, 2), and {name!r} has {points.shape}.")
-        if labels and name in labels:
-            digit = labels[name].cpu().numpy()
-            ax.scatter(*points.T, s=5, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0)
-            for value in np.unique(digit):  # the number, so that nobody needs the colour
-                ax.text(
-                    *np.median(points[digit == value], 0),
-                    str(value),
-                    fontsize=13,
-                    weight="bold",
-                    ha="center",
-                    va="center",
-                    bbox=dict(fc="white", ec="none", alpha=0.7, pad=1),
-                )
-        else:
-            ax.scatter(*points.T, s=6, color=COLOURS[k], marker="oxs+"[k % 4], alpha=0.6, linewidths=0.7, label=name)
-        if panels:
-            ax.set_title(name, fontsize=12)
-        spread = points.std(0)
-        said.append(f"{name}: standard deviations {spread[0]:.2f} and {spread[1]:.2f}")
-    for ax in axes[0]:
+    for ax, (panel, groups) in zip(axes[0], panels.items(), strict=True):
+        for k, (name, tensor) in enumerate(groups.items()):
+            points = tensor.detach().cpu().numpy()
+            if points.ndim != 2 or points.shape[1] != 2:
+                raise ValueError(f"scatter draws points of shape (N, 2), and {name!r} has {points.shape}.")
+            if k == 0 and labels is not None:
+                _numbered(ax, points, labels[panel].cpu().numpy(), name)
+            else:
+                colour = COLOURS[7] if labels is not None else COLOURS[k]
+                ax.scatter(*points.T, s=14, color=colour, marker="x+os"[k % 4], alpha=0.7, linewidths=0.8, label=name)
+            spread = points.std(0)
+            said.append(f"{panel}, {name}: standard deviations {spread[0]:.2f} and {spread[1]:.2f}")
         ax.set_xlabel("z₁")
         ax.set_ylabel("z₂")
-        if equal:
-            ax.set_aspect("equal", adjustable="datalim")
-        if ax.get_legend_handles_labels()[0]:
-            ax.legend(loc="upper right", markerscale=2, fontsize=10)
+        ax.set_title(panel, fontsize=12)
+        ax.set_aspect("equal", adjustable="datalim")
+        ax.legend(loc="upper right", fontsize=10)
     if title:
         figure.suptitle(title, fontsize=12)
     plt.show()
     print(f"Figure: {'; '.join(said)}.")
     return axes[0, 0]
+
+
+def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> None:
+    """Points coloured by digit, with the digit written at each group's median, so that nobody needs the colour."""
+    ax.scatter(*points.T, s=6, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0, label=name)
+    for value in np.unique(digit):
+        place = np.median(points[digit == value], 0)
+        box = dict(fc="white", ec="none", alpha=0.75, pad=1)
+        ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box, zorder=5)
 
 
 def curves(
