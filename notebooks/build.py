@@ -4,7 +4,9 @@ python notebooks/build.py course    execute every notebook into build/, with HTM
 python notebooks/build.py renew     execute the committed notebooks in place, on the built-in data and the CPU
 """
 
+import base64
 import html
+import io
 import os
 import re
 import sys
@@ -16,6 +18,7 @@ from typing import NamedTuple
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
@@ -77,7 +80,18 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter")}
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            for output in cell.outputs:
+                if "image/png" in output.get("data", {}):
+                    output.data["image/png"] = fewer_colours(output.data["image/png"])
     return notebook
+
+
+def fewer_colours(png: str) -> str:
+    """The same picture (base64) with a palette of 128 colours: a third of the bytes, and no difference to the eye."""
+    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    smaller = io.BytesIO()
+    image.save(smaller, "PNG", optimize=True)
+    return base64.b64encode(smaller.getvalue()).decode()
 
 
 def formula(match: re.Match) -> str:

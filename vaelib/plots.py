@@ -45,7 +45,10 @@ def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int =
     Args:
         rows: label -> images (N, C, H, W), float in [0, 1] or uint8; the first ``columns`` are shown.
     """
-    figure, axes = plt.subplots(len(rows), 1, figsize=(10, 0.95 * len(rows) + 0.4), squeeze=False, layout="constrained")
+    height, width = next(iter(rows.values())).shape[-2:]
+    size = (10, (8.6 / columns * height / width + 0.08) * len(rows) + (0.4 if title else 0.1))
+    figure, axes = plt.subplots(len(rows), 1, figsize=size, squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(h_pad=0.02, hspace=0)
     for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
         _show(ax, _tile(images[:columns], columns))
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
@@ -165,8 +168,8 @@ def manifolds(pictures: Mapping[str, torch.Tensor], columns: int, title: str = "
         _show(ax, _tile(images, columns))
         ax.set_title(name, fontsize=12)
         if axis:
-            ax.set_xlabel(f"z₁ {axis}", fontsize=11)
-            ax.set_ylabel(f"z₂ {axis}", fontsize=11)
+            ax.set_xlabel(f"z₁, {axis}", fontsize=11)
+            ax.set_ylabel(f"z₂, {axis}", fontsize=11)
     if title:
         figure.suptitle(title, fontsize=12)
     plt.show()
