@@ -1,0 +1,56 @@
+"""Every test, the notebooks included, runs on the built-in images, in a data folder of its own."""
+
+import atexit
+import contextlib
+import inspect
+import io
+import os
+import shutil
+import tempfile
+import types
+from importlib import import_module
+
+os.environ["VAELIB_DATA"] = tempfile.mkdtemp(prefix="vaelib-tests-")
+os.environ["MPLBACKEND"] = "agg"
+os.environ.pop("VAELIB_BUDGET", None)
+atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
+
+import pytest  # noqa: E402
+
+TALLY = {"planted": 0, "caught": 0}
+
+
+@pytest.fixture
+def caught():
+    """``caught(what, attempt)``: ``attempt`` runs a check on a planted error, and the check must fail."""
+
+    def run(what, attempt):
+        TALLY["planted"] += 1
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                attempt()
+        except AssertionError:
+            TALLY["caught"] += 1
+            return
+        pytest.fail(f"a planted error passed its check: {what}")
+
+    return run
+
+
+@pytest.fixture
+def plant():
+    """``plant(module, old, new)``: the module with ``old`` in its source replaced, beside the real one."""
+
+    def run(name, old, new):
+        source = inspect.getsource(import_module(name))
+        assert source.count(old) >= 1, f"{name} has no {old!r} to plant an error in"
+        mutant = types.ModuleType(name)
+        exec(compile(source.replace(old, new), f"{name} with {new!r}", "exec"), mutant.__dict__)
+        return mutant
+
+    return run
+
+
+def pytest_terminal_summary(terminalreporter):
+    if TALLY["planted"]:
+        terminalreporter.write_line(f"planted errors: {TALLY['planted']}, caught: {TALLY['caught']}")

@@ -1,0 +1,253 @@
+import io
+import os
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from vaelib import checks, data, glyphs
+
+
+@pytest.mark.parametrize("name, shape", [("glyphs", (1, 28, 28)), ("glyphs-rgb", (3, 32, 32))])
+def test_built_in_sets(name, shape):
+    train, test = data.load(name), data.load(name, train=False)
+    assert train.x.shape == (12_000, *shape)
+    assert test.x.shape == (2_000, *shape)
+    assert train.x.dtype == torch.uint8
+    assert train.y.dtype == torch.int64
+    assert torch.equal(train.y.bincount(), torch.full((10,), 1200))
+    assert {x.numpy().tobytes() for x in train.x}.isdisjoint({x.numpy().tobytes() for x in test.x})
+    assert train.x.min() == 0
+    assert train.x.max() == 255
+    again = data.load(name)  # from the cache now
+    assert torch.equal(again.x, train.x)
+    assert torch.equal(again.y, train.y)
+
+
+@pytest.mark.parametrize("rgb", [False, True])
+def test_a_seed_draws_the_same_images_and_another_seed_others(rgb):
+    x, y = glyphs.draw(30, seed=3, rgb=rgb)
+    x_again, y_again = glyphs.draw(30, seed=3, rgb=rgb)
+    assert np.array_equal(x, x_again)
+    assert np.array_equal(y, y_again)
+    assert not np.array_equal(x, glyphs.draw(30, seed=4, rgb=rgb)[0])
+
+
+def test_the_label_is_the_digit_drawn():
+    """A linear classifier, fitted to other images, reads the labels: nothing is shuffled apart."""
+    train, test = data.load("glyphs"), data.load("glyphs", train=False)
+    x = data.as_float(train.x[:4000]).flatten(1).double()
+    targets = torch.nn.functional.one_hot(train.y[:4000], 10).double()
+    weights = torch.linalg.solve(x.T @ x + 10 * torch.eye(784), x.T @ targets)
+    guess = (data.as_float(test.x).flatten(1).double() @ weights).argmax(1)
+    assert (guess == test.y).double().mean() > 0.75
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones():
+    with pytest.raises(ValueError, match="unknown image set 'emnist': the known ones are glyphs, glyphs-rgb, mnist, fashion-mnist, cifar10"):
+        data.load("emnist")
+    with pytest.raises(ValueError, match="is for folder:PATH only"):
+        data.load("glyphs", size=32)
+    with pytest.raises(ValueError, match="at_hand takes one of mnist"):
+        data.at_hand("glyphs", otherwise="mnist")
+
+
+def test_a_missing_real_set_says_how_to_get_it(tmp_path):
+    with pytest.raises(data.DataError, match=r"mnist is not in .*: run `python -m vaelib.data download mnist`"):
+        data.load("mnist", root=tmp_path)
+
+
+def test_the_set_at_hand(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
+    assert data.at_hand("mnist", otherwise="glyphs") == "glyphs"
+    assert "python -m vaelib.data download mnist" in capsys.readouterr().out
+    (tmp_path / "MNIST").mkdir()
+    assert data.at_hand("mnist", otherwise="glyphs") == "mnist"
+
+
+# ---- the cache
+
+
+@pytest.fixture
+def small(monkeypatch):
+    monkeypatch.setattr(data, "BUILT_IN_COUNTS", {True: 40, False: 20})
+
+
+def test_the_cache_is_used(small, tmp_path, monkeypatch):
+    first = data.load("glyphs", root=tmp_path)
+    monkeypatch.setattr(glyphs, "draw", lambda *a, **k: pytest.fail("drawn again"))
+    assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "other"])
+def test_a_damaged_cache_is_said_and_drawn_again(small, tmp_path, capsys, damage):
+    first = data.load("glyphs", root=tmp_path)
+    path = next(tmp_path.glob("*.npz"))
+    whole = path.read_bytes()
+    other = io.BytesIO()
+    np.savez(other, x=np.zeros((3, 1, 28, 28), np.uint8), y=np.zeros(3, np.int64))
+    half = len(whole) // 2
+    path.write_bytes(
+        {
+            "cut": whole[:half],
+            "flip": whole[:half] + bytes([whole[half] ^ 1]) + whole[half + 1 :],
+            "empty": b"",
+            "text": b"hello",
+            "other": other.getvalue(),
+        }[damage]
+    )
+    assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+    assert "is damaged, so its images are drawn again" in capsys.readouterr().out
+    assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+    assert capsys.readouterr().out == ""  # repaired
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no /proc")
+def test_a_folder_that_cannot_be_written_costs_only_time(small, capsys):
+    images = data.load("glyphs", root="/proc/vaelib")  # not even root can write there
+    assert len(images.x) == 40
+    assert "glyphs cannot be kept in /proc/vaelib" in capsys.readouterr().out
+
+
+def test_a_full_disk_leaves_no_half_cache(small, tmp_path, monkeypatch, capsys):
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    assert len(data.load("glyphs", root=tmp_path).x) == 40
+    assert "No space left on device" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_data_folder_that_is_a_file(tmp_path, monkeypatch):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("VAELIB_DATA", str(file))
+    with pytest.raises(ValueError, match="VAELIB_DATA is .*, a file: give a folder"):
+        data.load("glyphs")
+    with pytest.raises(ValueError, match="root is .*, a file"):
+        data.load("mnist", root=file)
+
+
+# ---- your own folder
+
+
+def picture(path, colour, size=(20, 20), mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, size, colour).save(path)
+
+
+def test_a_folder_of_labelled_images(tmp_path, capsys):
+    for k in range(20):
+        picture(tmp_path / "cats" / f"{k:02d}.png", (200, 10, 20))
+        picture(tmp_path / "dogs" / f"{k:02d}.jpg", (0, 0, 255), size=(40, 20))
+    (tmp_path / "dogs" / "05.jpg").write_text("no picture")
+    (tmp_path / "dogs" / ".hidden").write_text("not counted")
+    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
+    said = capsys.readouterr().out
+    assert "35 training images of 3x20x20, 2 label(s); 1 unreadable: 05.jpg." in said
+    assert train.x.shape == (35, 3, 20, 20)
+    assert test.x.shape == (4, 3, 20, 20)
+    assert torch.equal(train.x[0, :, 5, 5], torch.tensor([200, 10, 20], dtype=torch.uint8))
+    assert train.y.tolist() == [0] * 18 + [1] * 17
+    assert data.load(f"folder:{tmp_path}", size=8).x.shape == (35, 3, 8, 8)
+
+
+def test_a_folder_with_its_own_split_and_grey_images(tmp_path):
+    picture(tmp_path / "train" / "a" / "1.png", 100, (100, 80), "L")
+    picture(tmp_path / "test" / "a" / "1.png", 50, (30, 30), "L")
+    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
+    assert train.x.shape == test.x.shape == (1, 1, 32, 32)
+    assert int(train.x[0, 0, 0, 0]) == 100
+    assert int(test.x[0, 0, 0, 0]) == 50
+
+
+def test_folders_that_hold_nothing(tmp_path):
+    with pytest.raises(data.DataError, match="holds no readable image"):
+        data.load(f"folder:{tmp_path}")
+    (tmp_path / "note.txt").write_text("hello")
+    with pytest.raises(data.DataError, match="holds no readable image"):
+        data.load(f"folder:{tmp_path}")
+    with pytest.raises(data.DataError, match="is not a folder"):
+        data.load(f"folder:{tmp_path / 'nowhere'}")
+    picture(tmp_path / "one.png", (1, 2, 3))
+    with pytest.raises(data.DataError, match="no readable test image"):
+        data.load(f"folder:{tmp_path}", train=False)
+    with pytest.raises(ValueError, match="at least 1 pixel"):
+        data.load(f"folder:{tmp_path}", size=0)
+
+
+# ---- batches
+
+
+def test_as_float():
+    x = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    assert torch.equal(data.as_float(x), torch.tensor([0.0, 0.2, 1.0]))
+    labels = torch.tensor([3, 4])
+    assert data.as_float(labels) is labels
+
+
+def binarize_has_the_right_mean(module):
+    x = torch.tensor([0.0, 0.2, 0.7, 1.0])
+    draws = module.binarize(x.expand(40_000, 4), torch.Generator().manual_seed(0))
+    checks.check("only zeros and ones", ((draws == 0) | (draws == 1)).all().item())
+    checks.check("0 and 1 are certain", draws[:, [0, 3]].mean(0) - x[[0, 3]], 0)
+    checks.check_mean("E[b] = 0.2", draws[:, 1], 0.2, slip=0.8)
+    checks.check_mean("E[b] = 0.7", draws[:, 2], 0.7, slip=0.3)
+
+
+def test_binarize(caught, plant):
+    binarize_has_the_right_mean(data)
+    old = "dtype=x.dtype) < x)"
+    for new in ("dtype=x.dtype) > x)", "dtype=x.dtype) < x.square())", "dtype=x.dtype) * 0 + 0.5 < x)"):
+        caught(new, lambda new=new: binarize_has_the_right_mean(plant("vaelib.data", old, new)))
+    with pytest.raises(ValueError, match=r"got torch.uint8: use data.as_float first"):
+        data.binarize(torch.zeros(2, dtype=torch.uint8))
+    with pytest.raises(ValueError, match="got values from 0 to 255"):
+        data.binarize(torch.tensor([0.0, 255.0]))
+    with pytest.raises(ValueError, match="binarize takes images in"):
+        data.binarize(torch.tensor([0.5, float("nan")]))
+
+
+def first_batches(count, start=0, **settings):
+    x = torch.arange(50)
+    stream = data.minibatches(x, x + 100, batch_size=16, start=start, **settings)
+    return [next(stream) for _ in range(count)]
+
+
+def test_minibatches_cover_the_data_and_can_start_anywhere():
+    batches = first_batches(9, seed=1)
+    for epoch in range(3):  # 3 batches of 16 fit in 50
+        seen = torch.cat([x for x, _ in batches[3 * epoch : 3 * epoch + 3]])
+        assert len(seen.unique()) == 48
+    assert all(torch.equal(y, x + 100) for x, y in batches)
+    assert not torch.equal(batches[0][0], batches[3][0])  # another order each time
+    for start in range(9):
+        assert torch.equal(first_batches(1, start, seed=1)[0][0], batches[start][0])
+    assert not torch.equal(first_batches(1, seed=2)[0][0], batches[0][0])
+    images = torch.full((4, 1, 2, 2), 255, dtype=torch.uint8)
+    assert torch.equal(next(data.minibatches(images, batch_size=4))[0], torch.ones(4, 1, 2, 2))
+
+
+def test_minibatches_refuse_what_cannot_be():
+    x = torch.zeros(5, 2)
+    with pytest.raises(ValueError, match="batch_size=6 was given for 5 examples: use 1 to 5"):
+        data.minibatches(x, batch_size=6)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        data.minibatches(x, batch_size=0)
+    with pytest.raises(ValueError, match="have 5, 4 examples"):
+        data.minibatches(x, x[:4], batch_size=2)
+
+
+def test_the_command_names_the_known_sets(capsys):
+    with pytest.raises(SystemExit) as stop:
+        data.main(["download", "imagenet"])
+    assert stop.value.code == 2
+    assert "mnist" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="nothing to download for 'glyphs'"):
+        data.download("glyphs")
+    assert os.environ["VAELIB_DATA"]  # the tests never touch the user's own folder

