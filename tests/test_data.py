@@ -10,7 +10,7 @@ from PIL import Image
 from vaelib import checks, data, glyphs
 
 
-@pytest.mark.parametrize("name, shape", [("glyphs", (1, 28, 28)), ("glyphs-rgb", (3, 32, 32))])
+@pytest.mark.parametrize(("name", "shape"), [("glyphs", (1, 28, 28)), ("glyphs-rgb", (3, 32, 32))])
 def test_built_in_sets(name, shape):
     train, test = data.load(name), data.load(name, train=False)
     assert train.x.shape == (12_000, *shape)
@@ -46,7 +46,10 @@ def test_the_label_is_the_digit_drawn():
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones():
-    with pytest.raises(ValueError, match="unknown image set 'emnist': the known ones are glyphs, glyphs-rgb, mnist, fashion-mnist, cifar10"):
+    with pytest.raises(
+        ValueError,
+        match="unknown image set 'emnist': the known ones are glyphs, glyphs-rgb, mnist, fashion-mnist, cifar10",
+    ):
         data.load("emnist")
     with pytest.raises(ValueError, match="is for folder:PATH only"):
         data.load("glyphs", size=32)
@@ -127,9 +130,9 @@ def test_a_data_folder_that_is_a_file(tmp_path, monkeypatch):
     file = tmp_path / "file"
     file.touch()
     monkeypatch.setenv("VAELIB_DATA", str(file))
-    with pytest.raises(ValueError, match="VAELIB_DATA is .*, a file: give a folder"):
+    with pytest.raises(ValueError, match=r"VAELIB_DATA is .*, a file: give a folder"):
         data.load("glyphs")
-    with pytest.raises(ValueError, match="root is .*, a file"):
+    with pytest.raises(ValueError, match=r"root is .*, a file"):
         data.load("mnist", root=file)
 
 

@@ -11,7 +11,9 @@ import vaelib
 from vaelib.device import written_whole
 
 
-@pytest.mark.parametrize("cuda, mps, expected", [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+@pytest.mark.parametrize(
+    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
 def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, expected):
     monkeypatch.delenv("VAELIB_DEVICE", raising=False)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -27,12 +29,10 @@ def test_the_environment_overrides_and_an_argument_overrides_that(monkeypatch):
     assert vaelib.pick_device("cuda:1") == torch.device("cuda", 1)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:", "tpu:0"])
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "tpu:0"])
 def test_an_unknown_device_is_said(monkeypatch, name):
-    if name == "cpu:":
-        pytest.skip("a trailing colon is read as cpu")
     monkeypatch.setenv("VAELIB_DEVICE", name)
-    with pytest.raises(ValueError, match="VAELIB_DEVICE is .* use cpu, cuda, cuda:N or mps"):
+    with pytest.raises(ValueError, match=r"VAELIB_DEVICE is .* use cpu, cuda, cuda:N or mps"):
         vaelib.pick_device()
 
 
@@ -85,6 +85,9 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_import_is_light():
-    code = "import sys, vaelib, vaelib.train, vaelib.bounds, vaelib.evaluate; print(sorted({'torchvision', 'matplotlib', 'sympy', 'sklearn', 'IPython'} & set(sys.modules)))"
+    heavy = "{'torchvision', 'matplotlib', 'sympy', 'sklearn', 'IPython'}"
+    code = (
+        f"import sys, vaelib, vaelib.train, vaelib.bounds, vaelib.evaluate; print(sorted({heavy} & set(sys.modules)))"
+    )
     output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert output.stdout.strip() == "[]"

@@ -118,12 +118,20 @@ def start(files, port, root, *names, timeout=10, preexec=None):
     settings = {
         "mirrors": [url],
         "resources": [[n, md5(b)] for n, b in made.items() if "ubyte" in n],
-        "cifar": [f"{url}cifar-10-python.tar.gz", md5(made["cifar-10-python.tar.gz"]), batches, [["test_batch", lists["test_batch"]]], meta],
+        "cifar": [
+            f"{url}cifar-10-python.tar.gz",
+            md5(made["cifar-10-python.tar.gz"]),
+            batches,
+            [["test_batch", lists["test_batch"]]],
+            meta,
+        ],
         "timeout": timeout,
     }
     environment = {**__import__("os").environ, "VAELIB_DATA": str(root)}
     command = [sys.executable, "-c", DRIVER, json.dumps(settings), *names]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec
+    )
 
 
 def finish(process):
@@ -154,7 +162,9 @@ def test_download_load_damage_repair(files, server, tmp_path):
     content = target.read_bytes()
     for damaged in (content[:-1], content[:1000] + bytes([content[1000] ^ 1]) + content[1001:]):
         target.write_bytes(damaged)
-        with pytest.raises(data.DataError, match=r"mnist in .* is damaged .*run `python -m vaelib.data download mnist` to repair it"):
+        with pytest.raises(
+            data.DataError, match=r"mnist in .* is damaged .*run `python -m vaelib.data download mnist` to repair it"
+        ):
             data.load("mnist", root=tmp_path)
     code, out, err = finish(start(files, server.server_port, tmp_path, "mnist"))
     assert code == 0, err
@@ -217,7 +227,9 @@ def test_two_processes_at_once_do_no_harm(files, server, tmp_path):
     for process in both:
         code, _, err = finish(process)
         assert code == 0, err
-    assert server.bodies.count("train-images-idx3-ubyte.gz") <= 2  # a body, and the look before it at where it redirects
+    assert (
+        server.bodies.count("train-images-idx3-ubyte.gz") <= 2
+    )  # a body, and the look before it at where it redirects
     assert data.load("mnist", root=tmp_path).x.shape == (60_000, 1, 28, 28)
 
 

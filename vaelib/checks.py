@@ -102,6 +102,8 @@ def headline(text: str) -> None:
 
 def _numbers(claim: str, value) -> np.ndarray:
     try:
+        if value is None:  # NumPy would make a NaN of it
+            raise TypeError("something forgot to return it")
         numbers = (
             value.detach().double().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value, dtype=float)
         )
@@ -170,32 +172,39 @@ def _near(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
 
 @exercise
 def to_unit_range(answer: Callable) -> str:
-    """00.1 uint8 images (N, C, H, W), 0 to 255, to float images in [0, 1]."""
-    x = torch.tensor([0, 1, 51, 102, 128, 254], dtype=torch.uint8).reshape(1, 1, 2, 3)
-    kept = x.clone()
-    y = _tensor(answer(x), (1, 1, 2, 3), "the result")
-    if not torch.equal(x, kept):
-        raise Wrong("your function changed its input: return a new tensor.")
-    right = torch.tensor([0, 1 / 255, 0.2, 0.4, 128 / 255, 254 / 255]).reshape(1, 1, 2, 3)
-    if _near(y, x / 256, 1e-6):
-        raise Wrong("255 should become exactly 1, and yours becomes 255/256.")
-    if _near(y, x / 254, 1e-6):
-        raise Wrong("divide by the largest value a uint8 can have, not by the largest one in this batch.")
-    if float(y.min()) < 0:
-        raise Wrong("0 should stay 0; [-1, 1] is another convention.")
-    if not _near(y, right, 1e-6):
-        raise Wrong(f"51 should become 0.2, and becomes {float(y[0, 0, 0, 2]):.4g}.")
-    return "0 to 255 became 0 to 1."
+    """00.1 uint8 images (N, C, H, W), 0 to 255, to float32 images in [0, 1]."""
+    x = torch.arange(0, 240, 10, dtype=torch.uint8).reshape(2, 3, 2, 2)
+    x[1, 2, 1, 1] = 255
+    dim = (x // 2).contiguous()  # a batch without a 255
+    for images in (x, dim):
+        kept = images.clone()
+        y = _tensor(answer(images), (2, 3, 2, 2), "the result").detach()
+        if not torch.equal(images, kept):
+            raise Wrong("your function changed its input: return a new tensor.")
+        if y.dtype != torch.float32:
+            raise Wrong(f"the result should be float32, and is {y.dtype}.")
+        if _near(y, images / 256, 1e-6):
+            raise Wrong("255 should become exactly 1, and yours becomes 255/256.")
+        if images is dim and _near(y, images / int(images.max()), 1e-6):
+            raise Wrong("divide by the largest value a uint8 can have, not by the largest one in this batch.")
+        if float(y.min()) < 0:
+            raise Wrong("0 should stay 0; [-1, 1] is another convention.")
+        right = torch.from_numpy(images.numpy() / np.float64(255))
+        if not _near(y, right, 1e-6):
+            place = int((y.double() - right).abs().argmax())
+            value, got, want = (t.flatten()[place].item() for t in (images, y, right))
+            raise Wrong(f"{value} should become {want:.7f}, and becomes {got:.7f}.")
+    return "0 to 255 became 0 to 1, in float32."
 
 
 @exercise
 def reparameterize(answer: Callable) -> str:
     """01.1 (mean (B, D), log_std (B, D), eps (B, D)) to z (B, D)."""
-    mean = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]])
-    log_std = torch.tensor([[0.7, -1.2, 0.0], [0.3, 1.5, -0.4]])
+    mean = torch.tensor([[1.0, -2.0, 0.5], [0.0, 3.0, -1.0]], requires_grad=True)
+    log_std = torch.tensor([[0.7, -1.2, 0.0], [0.3, 1.5, -0.4]], requires_grad=True)
     eps = torch.tensor([[-0.3, 1.1, 2.0], [0.9, -1.7, 0.2]])
-    z = _tensor(answer(mean.clone(), log_std.clone(), eps.clone()), (2, 3), "z")
-    std = torch.from_numpy(np.exp(log_std.numpy()))
+    z = _tensor(answer(mean, log_std, eps), (2, 3), "z")
+    std = torch.from_numpy(np.exp(log_std.detach().numpy()))
     hints = {
         "log_std is a logarithm: take its exponential first.": mean + log_std * eps,
         "noise is multiplied by the standard deviation, not added to it: yours has variance 1.": mean + std + eps,
@@ -203,14 +212,22 @@ def reparameterize(answer: Callable) -> str:
         + torch.sqrt(std) * eps,
         "that is the variance times eps: use the standard deviation.": mean + std * std * eps,
         "z is centred on the mean: add it.": std * eps,
-        "the noise comes in through eps.": mean.expand(2, 3),
+        "the noise comes in through eps.": mean,
+        "mean - std * eps has the right distribution, but VAE-1 adds: use +.": mean - std * eps,
     }
     for hint, wrong in hints.items():
         if _near(z, wrong, 1e-5):
             raise Wrong(hint)
     if not _near(z, mean + std * eps, 1e-5):
         raise Wrong("z should have mean `mean` and standard deviation exp(log_std) when eps ~ N(0, I).")
-    return "mean and standard deviation are right."
+    lost = "the values are right, but no gradient reaches {}: compute z from the tensors themselves, without detach or NumPy."
+    if not z.requires_grad:
+        raise Wrong(lost.format("mean or log_std"))
+    to_mean, to_log_std = torch.autograd.grad(z.sum(), (mean, log_std), allow_unused=True)
+    for name, gradient, right in (("mean", to_mean, torch.ones(2, 3)), ("log_std", to_log_std, std * eps)):
+        if gradient is None or not _near(gradient, right, 1e-5):
+            raise Wrong(lost.format(name))
+    return "values and gradients are right."
 
 
 @exercise
@@ -220,9 +237,15 @@ def moment_matched(answer: Callable) -> str:
     mixing = torch.tensor([[2.0, 0.0, 0.0], [1.5, 0.6, 0.0], [-1.0, 0.4, 0.3]])
     codes = torch.randn(5000, 3, generator=generator) @ mixing.T + torch.tensor([4.0, -3.0, 1.0])
     n = 40_000
+    again = torch.Generator().manual_seed(8)
+    small, state = answer(codes.clone(), 5, again), again.get_state()
+    if torch.equal(state, torch.Generator().manual_seed(8).get_state()):
+        raise Wrong("the generator was not used: hand it to torch.randn, so that the draw can be repeated.")
+    if not torch.equal(torch.as_tensor(small), torch.as_tensor(answer(codes.clone(), 5, again.manual_seed(8)))):
+        raise Wrong("the same seed gave other draws: all randomness should come from the generator.")
     z = _tensor(answer(codes.clone(), n, generator), (n, 3), "the draw").double()
     if _near(z[:5000].float(), codes, 1e-6) or len(torch.unique(z.float(), dim=0)) < n // 2:
-        raise Wrong("draw new points from a Gaussian; do not hand the codes back.")
+        raise Wrong("your draws repeat each other or the codes: each should be a new point.")
     mean, covariance = codes.double().mean(0), torch.cov(codes.double().T)
     error = torch.sqrt(torch.diag(covariance) / n)
     if float(((z.mean(0) - mean).abs() / error).max()) > 5:
@@ -270,7 +293,7 @@ def grid_posterior(answer: Callable) -> str:
             std = math.sqrt(float((weight * (grid.numpy() - mean) ** 2).sum()))
             right = (float(density) + math.log(float(grid[1] - grid[0])), mean, std)
             result = answer(log_joint, grid)
-        if not isinstance(result, tuple) or len(result) != 3:
+        if not isinstance(result, (tuple, list, torch.Tensor, np.ndarray)) or len(result) != 3:
             raise Wrong("return three numbers: log p(x), mean, std.")
         log_px, got_mean, got_std = (float(v) for v in result)
         if case == "a surprising x" and not math.isfinite(log_px + got_mean + got_std):
@@ -278,9 +301,14 @@ def grid_posterior(answer: Callable) -> str:
                 "exp(log_joint) underflows to 0 when x is surprising: subtract the largest value first, or use logsumexp."
             )
         if not abs(log_px - right[0]) < 1e-6:
-            off = log_px - right[0]
-            hint = f"yours is off by {off:.4f}, which is {math.exp(off):.4g} in p(x): did you multiply by the grid's spacing?"
-            raise Wrong(f"with {case}, log p(x) is {right[0]:.5f}: {hint}")
+            spacing = float((fine if case == "a surprising x" else grid).diff()[0])
+            if abs(log_px - right[0] + math.log(spacing)) < 1e-6:
+                hint = "did you multiply the sum by the grid's spacing?"
+            elif abs(log_px - math.exp(right[0])) < 1e-6:
+                hint = "take its logarithm."
+            else:
+                hint = "add up exp(log_joint) over the grid, times the spacing, and take the logarithm."
+            raise Wrong(f"with {case}, log p(x) is {right[0]:.5f}, and yours {log_px:.5f}: {hint}")
         if not abs(got_mean - right[1]) < 1e-6:
             raise Wrong(
                 f"with {case}, the mean is {right[1]:.5f}, and yours {got_mean:.5f}: divide p(x, z) by p(x) first."

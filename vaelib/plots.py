@@ -22,16 +22,18 @@ def _picture(image: torch.Tensor) -> np.ndarray:
 
 
 def _tile(images: torch.Tensor, columns: int) -> torch.Tensor:
-    """(N, C, H, W) to one picture (C, rows * H, columns * W), row by row; the last row is padded with blank ones."""
+    """(N, C, H, W) to one picture, row by row, with a white pixel between images; the last row is filled up with white ones."""
     if images.dim() != 4 or len(images) < 1 or columns < 1:
         raise ValueError(
             f"a grid needs images (N, C, H, W) and at least one column: got {tuple(images.shape)}, {columns}."
         )
     n, c, h, w = images.shape
     rows = -(-n // columns)
-    blank = images.new_zeros(rows * columns - n, c, h, w)
-    grid = torch.cat([images, blank]).reshape(rows, columns, c, h, w)
-    return grid.permute(2, 0, 3, 1, 4).reshape(c, rows * h, columns * w)
+    white = 0.0 if c == 1 else 255.0 if images.dtype == torch.uint8 else 1.0  # one channel is drawn as ink
+    blank = images.new_full((rows * columns - n, c, h, w), white)
+    framed = torch.nn.functional.pad(torch.cat([images, blank]), (0, 1, 0, 1), value=white)
+    grid = framed.reshape(rows, columns, c, h + 1, w + 1).permute(2, 0, 3, 1, 4)
+    return grid.reshape(c, rows * (h + 1), columns * (w + 1))[:, :-1, :-1]
 
 
 def _show(ax: Axes, picture: torch.Tensor) -> None:
@@ -55,9 +57,7 @@ def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int =
     if title:
         figure.suptitle(title, fontsize=12)
     plt.show()
-    print(
-        f"Figure: {len(rows)} rows of up to {columns} images: {'; '.join(label.replace(chr(10), ' ') for label in rows)}."
-    )
+    print(f"Figure: {columns} images to a row; rows: {'; '.join(rows)}.")
     return axes[0, 0]
 
 
@@ -106,12 +106,18 @@ def scatter(
 
 
 def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> None:
-    """Points coloured by digit, with the digit written at each group's median, so that nobody needs the colour."""
-    ax.scatter(*points.T, s=6, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0, label=name)
+    """Points coloured by digit, and where there is room the digit at its points' median, for those who see no colours."""
+    written: list[np.ndarray] = []
+    room = 0.06 * np.ptp(points, 0).max()
     for value in np.unique(digit):
-        place = np.median(points[digit == value], 0)
-        box = dict(fc="white", ec="none", alpha=0.75, pad=1)
-        ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box, zorder=5)
+        own = points[digit == value]
+        ax.scatter(*own.T, s=6, color=plt.get_cmap("tab10")(value % 10), alpha=0.6, linewidths=0)
+        place = np.median(own, 0)
+        if all(np.linalg.norm(place - other) > room for other in written):
+            box = dict(fc="white", ec="none", alpha=0.75, pad=1)
+            ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box, zorder=5)
+            written.append(place)
+    ax.scatter([], [], s=30, color="#888888", label=f"{name}, coloured by digit")
 
 
 def curves(

@@ -1,0 +1,203 @@
+import inspect
+
+import pytest
+import torch
+from torch import nn
+
+from vaelib import bounds, checks, evaluate, nets
+from vaelib.autoencoders import AE, VAE
+
+
+def test_shapes_and_likelihoods():
+    x = torch.rand(5, 3, 8, 6)
+    for likelihood in ("bernoulli", "gaussian"):
+        ae, vae = (cls((3, 8, 6), latent=4, hidden=(16, 12), likelihood=likelihood) for cls in (AE, VAE))
+        assert ae.encode(x).shape == (5, 4)
+        q = vae.encode(x)
+        assert q.mean.shape == q.log_std.shape == (5, 4)
+        for model in (ae, vae):
+            p = model.decode(torch.randn(7, 5, 4))
+            assert p.mean.shape == (7, 5, 3, 8, 6)
+            assert p.log_prob(x).shape == (7, 5)
+            assert type(p).__name__.lower() == likelihood
+
+
+def test_decoding_many_draws_is_decoding_each():
+    model = VAE((1, 4, 4), latent=2, hidden=(8,), likelihood="gaussian")
+    z = torch.randn(3, 5, 2)
+    p, each = model.decode(z), [model.decode(part) for part in z]
+    for k in range(3):
+        assert torch.allclose(p.mean[k], each[k].mean)
+        assert torch.allclose(p.log_std[k], each[k].log_std)
+
+
+def test_the_two_models_share_a_body_and_its_initialisation():
+    torch.manual_seed(0)
+    ae = AE(latent=3)
+    torch.manual_seed(0)
+    vae = VAE(latent=3)
+    assert torch.equal(next(ae.encoder.parameters()), next(vae.encoder.parameters()))
+    assert [p.shape for p in ae.decoder.parameters()] == [p.shape for p in vae.decoder.parameters()]
+    assert list(inspect.signature(AE).parameters) == list(inspect.signature(VAE).parameters)
+
+
+def test_own_encoder_and_decoder():
+    encoder, decoder = (
+        nn.Sequential(nn.Flatten(), nn.Linear(16, 6)),
+        nn.Sequential(nn.Linear(3, 16), nn.Unflatten(1, (1, 4, 4))),
+    )
+    model = VAE((1, 4, 4), latent=3, encoder=encoder, decoder=decoder)
+    assert bounds.elbo(model, torch.rand(2, 1, 4, 4)).elbo.shape == (2,)
+
+
+def elbo_agrees(module):
+    """Monte Carlo over many z against the exact expectation of a linear decoder, by quadrature over z (D = 1)."""
+    torch.manual_seed(0)
+    model = VAE((1, 2, 2), latent=1, hidden=(5,)).double()
+    x = torch.tensor([[[[1.0, 0.0], [1.0, 1.0]]]], dtype=torch.float64)
+    with torch.no_grad():
+        q = model.encode(x)
+        std = q.log_std.exp()
+        grid = torch.linspace(-9, 9, 4001, dtype=torch.float64)
+        weight = torch.exp(-0.5 * grid**2) / torch.exp(-0.5 * grid**2).sum()
+        probability = torch.sigmoid(model.decoder(q.mean + std * grid.unsqueeze(1))).reshape(-1, 1, 2, 2)
+        log_px = torch.where(x > 0.5, probability, 1 - probability).log().sum((1, 2, 3))
+        exact = float((weight * log_px).sum())
+        kl = float(
+            torch.distributions.kl_divergence(
+                torch.distributions.Normal(q.mean, std), torch.distributions.Normal(0.0, 1.0)
+            ).sum()
+        )
+        terms = module.elbo(model, x.expand(20_000, 1, 2, 2), torch.Generator().manual_seed(0))
+    checks.check_mean("ELBO-10", terms.elbo, exact - kl, slip=exact + kl)
+    checks.check("KL", terms.kl - kl, 1e-12)
+
+
+def test_elbo(caught, plant):
+    elbo_agrees(bounds)
+    for old, new in [
+        ("self.log_px - self.kl", "self.log_px + self.kl"),
+        ("self.log_px - self.kl", "self.log_px"),
+        ("q.kl())", "0.5 * q.kl())"),
+        ("q.rsample(generator)", "q.mean"),
+    ]:
+        caught(f"{old} -> {new}", lambda old=old, new=new: elbo_agrees(plant("vaelib.bounds", old, new)))
+
+
+def test_samples():
+    model = VAE((1, 4, 4), latent=2, hidden=(8,))
+    model.train()
+    a, b = (model.sample(6, torch.Generator().manual_seed(1)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert a.shape == (6, 1, 4, 4)
+    assert not a.requires_grad
+    assert model.training
+    drawn = model.sample(6, torch.Generator().manual_seed(1), pixels=True)
+    assert set(drawn.unique().tolist()) <= {0.0, 1.0}
+    model.decoder = nn.Linear(3, 16)  # breaks inside; the mode must come back all the same
+    with pytest.raises(RuntimeError):
+        model.sample(2)
+    assert model.training
+
+
+@pytest.mark.parametrize("cls", [AE, VAE])
+def test_bad_input_is_one_sentence(cls):
+    with pytest.raises(ValueError, match="latent=0 was given: a model needs at least 1"):
+        cls(latent=0)
+    with pytest.raises(ValueError, match="likelihood='poisson' was given: use 'bernoulli' or 'gaussian'"):
+        cls(likelihood="poisson")
+    with pytest.raises(ValueError, match=r"shape=\(28, 28\) was given"):
+        cls((28, 28))
+    with pytest.raises(ValueError, match="at least two layer sizes of at least 1"):
+        cls(hidden=(10, 0))
+    model = cls((1, 4, 4), latent=2, hidden=(8,))
+    with pytest.raises(ValueError, match=r"images of shape \(5, 16\) were given to a model of \(B, 1, 4, 4\)"):
+        model.encode(torch.zeros(5, 16))
+    with pytest.raises(ValueError, match=r"got torch.uint8: use data.as_float"):
+        model.encode(torch.zeros(5, 1, 4, 4, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"latents of shape \(5, 3\)"):
+        model.decode(torch.zeros(5, 3))
+    if cls is VAE:
+        with pytest.raises(ValueError, match="0 samples were asked for"):
+            model.sample(0)
+
+
+def test_nets():
+    assert nets.mlp([4, 3, 2])(torch.zeros(5, 4)).shape == (5, 2)
+    for shape in ((1, 28, 28), (3, 32, 32), (1, 9, 11)):
+        assert nets.conv_encoder(shape, 10)(torch.zeros(2, *shape)).shape == (2, 10)
+    with pytest.raises(ValueError, match="at least 8x8"):
+        nets.conv_encoder((1, 4, 4), 10)
+    with pytest.raises(ValueError, match="at least two layer sizes"):
+        nets.mlp([4])
+
+
+# ---- evaluate
+
+
+def energy_agrees(module):
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(40, 3, generator=generator), torch.randn(30, 3, generator=generator) * 1.5 + 0.4
+
+    def mean(s, t):
+        return float(torch.stack([(x - y).double().norm() for x in s for y in t if x is not y]).mean())
+
+    a_items, b_items = list(a), list(b)
+    brute = 2 * mean(a_items, b_items) - mean(a_items, a_items) - mean(b_items, b_items)
+    checks.check("energy distance by brute force", module.energy_distance(a, b).value - brute, 1e-6)
+
+
+def test_energy_distance(caught, plant):
+    energy_agrees(evaluate)
+    for old, new in [
+        ("2 * between.mean() -", "between.mean() -"),
+        ("/ (n - 1)", "/ n"),
+        ("- within_a.mean() - within_b.mean()", "- within_a.mean() + within_b.mean()"),
+        ("torch.cdist(a, b)", "torch.cdist(a, b).square()"),
+    ]:
+        caught(f"{old} -> {new}", lambda old=old, new=new: energy_agrees(plant("vaelib.evaluate", old, new)))
+
+
+def test_the_energy_distance_is_unbiased_and_its_error_is_right():
+    """1-D Gaussians, where E|X - Y| has a closed form; the spread over repeats against the stated standard error."""
+    from math import erf, exp, pi, sqrt
+
+    def expected(m, s):  # E|N(m, s^2)|
+        return s * sqrt(2 / pi) * exp(-(m**2) / (2 * s**2)) + m * erf(m / (s * sqrt(2)))
+
+    exact = 2 * expected(0.8, sqrt(1 + 4)) - expected(0, sqrt(2)) - expected(0, sqrt(8))
+    generator = torch.Generator().manual_seed(0)
+    runs = [
+        evaluate.energy_distance(
+            torch.randn(60, 1, generator=generator), 2 * torch.randn(60, 1, generator=generator) + 0.8
+        )
+        for _ in range(2000)
+    ]
+    values = torch.tensor([run.value for run in runs])
+    checks.check_mean("unbiased", values, exact, slip=exact + (expected(0, sqrt(2)) + expected(0, sqrt(8))) / 60)
+    stated = sum(run.error for run in runs) / len(runs)
+    checks.check("stated error over true spread", stated / float(values.std()) - 1, 0.12)
+
+
+def test_nearest_and_recognised():
+    a = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
+    assert evaluate.nearest_distance(a, torch.tensor([[0.0, 1.0], [3.0, 0.0]])).tolist() == [1.0, 4.0]
+
+    class Sure(nn.Module):  # labels 0 and 1 count, label 2 is "none"
+        def forward(self, x):
+            return torch.log(torch.stack([x[:, 0, 0, 0], torch.zeros(len(x)), 1 - x[:, 0, 0, 0]], 1))
+
+    model = Sure()
+    model.train()
+    x = torch.tensor([0.1, 0.4, 0.6, 0.9]).reshape(4, 1, 1, 1)
+    assert evaluate.recognisability(model, x, labels=2).value == 0.5
+    assert evaluate.recognisability(model, x, labels=2, confidence=0.8).value == 0.25
+    assert evaluate.recognisability(model, x, labels=3).value == 1.0
+    assert model.training
+    with pytest.raises(ValueError, match="confidence=2"):
+        evaluate.recognisability(model, x, labels=2, confidence=2)
+    with pytest.raises(ValueError, match="items must be of one size"):
+        evaluate.energy_distance(torch.zeros(5, 2), torch.zeros(5, 3))
+    with pytest.raises(ValueError, match="at least 2 in each"):
+        evaluate.energy_distance(torch.zeros(1, 2), torch.zeros(5, 2))
+    assert str(evaluate.Estimate(0.12345, 0.01)) == "0.123 ± 0.010"

@@ -1,0 +1,70 @@
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from vaelib import plots, widgets
+
+GREY, COLOUR = torch.rand(10, 1, 8, 8), torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8)
+POINTS = torch.randn(30, 2)
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: plots.image_rows({"grey": GREY, "colour": COLOUR}, "two rows"),
+        lambda: plots.filmstrip({0: GREY, 50: GREY}),
+        lambda: plots.scatter({"plain": {"a": POINTS, "b": POINTS}}),
+        lambda: plots.scatter(
+            {"AE": {"a": POINTS, "b": POINTS}, "VAE": {"a": POINTS}},
+            labels={k: torch.arange(30) % 10 for k in ("AE", "VAE")},
+        ),
+        lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "steps", "loss (nats)", log="xy"),
+        lambda: plots.manifolds({"AE": GREY[:9], "VAE": GREY[:9]}, 3, axis="std"),
+        lambda: plots.latent_points({"AE": POINTS}, {"AE": POINTS[0]}, {"AE": GREY[0]}),
+    ],
+)
+def test_every_figure_is_said_in_one_line_and_returned(draw, capsys):
+    ax = draw()
+    out = capsys.readouterr().out
+    assert out.startswith("Figure: ")
+    assert out.count("\n") == 1
+    assert isinstance(ax, plt.Axes)
+    plt.close("all")
+
+
+def test_a_grid_puts_images_row_by_row():
+    images = torch.arange(5.0).reshape(5, 1, 1, 1).expand(5, 1, 2, 2) / 10
+    grid = plots._tile(images, 3)
+    assert grid.shape == (1, 5, 8)  # a white pixel between images
+    assert torch.allclose(grid[0, ::3, ::3], torch.tensor([[0, 0.1, 0.2], [0.3, 0.4, 0.0]]))
+
+
+def test_curves_carry_labels_that_do_not_need_colour():
+    ax = plots.curves({"a": ([1, 2], [3.0, 4.0]), "b": ([1, 2], [4.0, 5.0])}, "steps", "nats")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("steps", "nats")
+    first, second = ax.get_lines()
+    assert first.get_linestyle() != second.get_linestyle()
+    assert first.get_marker() != second.get_marker()
+    plt.close("all")
+
+
+def test_bad_input_is_one_sentence():
+    with pytest.raises(ValueError, match=r"a picture has shape \(1, H, W\) or \(3, H, W\)"):
+        plots.image_rows({"two channels": torch.zeros(2, 2, 4, 4)})
+    with pytest.raises(ValueError, match="a grid needs images"):
+        plots._tile(torch.zeros(4, 4), 2)
+    with pytest.raises(ValueError, match=r"points of shape \(N, 2\)"):
+        plots.scatter({"a": {"b": torch.zeros(5, 3)}})
+    plt.close("all")
+    with pytest.raises(ValueError, match="the start lies in the range"):
+        widgets.explorer(lambda a: None, a=(0.0, 1.0, 2.0))
+
+
+def test_an_explorer_calls_its_drawing_at_every_move():
+    seen = []
+    box = widgets.explorer(lambda a, b: seen.append((a, b)), a=(-1.0, 1.0, 0.0), b=(0.0, 5.0, 2.0))
+    a, b = box.children[0].children
+    for slider, value in ((a, 1.0), (b, 0.0), (b, 5.0), (a, -1.0)):
+        slider.value = value
+    assert seen == [(0.0, 2.0), (1.0, 2.0), (1.0, 0.0), (1.0, 5.0), (-1.0, 5.0)]
+    assert not a.continuous_update
