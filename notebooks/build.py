@@ -22,6 +22,7 @@ from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parent / "build"
+README_PICTURE = ("01_ae_vs_vae", "samples-16", HERE / "samples.png")  # notebook, cell, file
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -174,6 +175,10 @@ def renew(paths: list[Path]) -> int:
                 return 1
             text = nbformat.writes(clean(outcome.notebook)) + "\n"
             path.write_text(text, encoding="utf-8")
+            for cell in outcome.notebook.cells:
+                if (path.stem, cell.id) == README_PICTURE[:2]:
+                    picture = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+                    README_PICTURE[2].write_bytes(base64.b64decode(picture))
             print(
                 f"{path.name}: {outcome.seconds:.0f} s, {outcome.checks} checks passed, {len(text) // 1024} KB",
                 flush=True,

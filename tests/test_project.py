@@ -18,7 +18,7 @@ MODULES = {path.stem: path for path in (ROOT / "vaelib").glob("*.py") if path.st
 
 def house():
     """README's table: module -> modules it may import."""
-    rows = re.findall(r"^\| `(\w+)` \| [^|]+ \| ([^|]+) \|$", README, flags=re.M)
+    rows = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]+) \|$", README, flags=re.M)
     return {module: set(re.findall(r"`(\w+)`", allowed)) for module, allowed in rows}
 
 
@@ -42,9 +42,7 @@ def test_the_import_table_holds():
     table = house()
     assert set(table) == set(MODULES)
     for module, path in MODULES.items():
-        assert imports(path) == table[module] or imports(path) < table[module], (
-            f"{module} imports {imports(path) - table[module]}"
-        )
+        assert imports(path) <= table[module], f"{module} imports {imports(path) - table[module]}"
     assert "checks" not in set().union(*table.values())
 
 
