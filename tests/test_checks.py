@@ -5,8 +5,9 @@ import pytest
 import sympy
 import torch
 
-from vaelib import checks
-from vaelib.checks import UNATTEMPTED, Wrong, check, check_fails, check_mean, headline
+from vaelib import exercises
+from vaelib.checks import check, check_fails, check_mean, headline
+from vaelib.exercises import UNATTEMPTED, Wrong
 
 
 def test_a_passing_check_prints_the_number_and_the_tolerance(capsys):
@@ -92,13 +93,13 @@ def test_check_fails(capsys):
 # ---- exercises: the solutions are run in test_notebooks.py, from the notebooks themselves
 
 RIGHT = {
-    checks.to_unit_range: [
+    exercises.to_unit_range: [
         lambda x: x / 255,
         lambda x: x.float().mul(1 / 255),
         lambda x: torch.from_numpy(x.numpy() / np.float32(255)),
     ],
-    checks.reparameterize: [lambda m, s, e: torch.addcmul(m, s.exp(), e), lambda m, s, e: m + math.e**s * e],
-    checks.moment_matched: [
+    exercises.reparameterize: [lambda m, s, e: torch.addcmul(m, s.exp(), e), lambda m, s, e: m + math.e**s * e],
+    exercises.moment_matched: [
         lambda c, n, g: (
             c.mean(0)
             + torch.randn(n, c.shape[1], generator=g)
@@ -106,7 +107,7 @@ RIGHT = {
         ),
         lambda c, n, g: torch.randn(n, len(c), generator=g) @ (c - c.mean(0)) / len(c) ** 0.5 + c.mean(0),
     ],
-    checks.grid_posterior: [
+    exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
         lambda f, g: torch.stack(on_grid(f, g)),
         lambda f, g: np.array([float(v) for v in on_grid(f, g)]),
@@ -128,7 +129,7 @@ def on_grid(log_joint, grid, spacing=True, normalise=True, variance=False, stabl
 
 
 WRONG = {
-    checks.to_unit_range: {
+    exercises.to_unit_range: {
         "divided by 256": (lambda x: x / 256, "255/256"),
         "divided by the batch's largest": (lambda x: x / x.max(), "largest one in this batch|should become"),
         "min-max": (lambda x: (x - x.min()) / (x.max() - x.min()), "."),
@@ -148,7 +149,7 @@ WRONG = {
         "an error": (lambda x: x.nonsense, "raised AttributeError"),
         "an unsupported operation": (lambda x: torch.linalg.det(x), "raised"),
     },
-    checks.reparameterize: {
+    exercises.reparameterize: {
         "log_std as std": (lambda m, s, e: m + s * e, "exponential first"),
         "plus, not times": (lambda m, s, e: m + s.exp() + e, "multiplied"),
         "log-variance": (lambda m, s, e: m + (0.5 * s).exp() * e, "not of the variance"),
@@ -166,7 +167,7 @@ WRONG = {
         "transposed": (lambda m, s, e: (m + s.exp() * e).T, "shape"),
         "summed": (lambda m, s, e: (m + s.exp() * e).sum(), "shape"),
     },
-    checks.moment_matched: {
+    exercises.moment_matched: {
         "diagonal": (gaussian_like(mix=lambda c: torch.diag(c.std(0))), "covariances are not"),
         "standard normal": (gaussian_like(lambda c: 0, lambda c: torch.eye(3)), "have mean"),
         "no mean": (gaussian_like(lambda c: 0), "have mean"),
@@ -192,7 +193,7 @@ WRONG = {
         "transposed": (lambda c, n, g: gaussian_like()(c, n, g).T, "shape"),
         "one draw": (lambda c, n, g: gaussian_like()(c, 1, g), "shape"),
     },
-    checks.grid_posterior: {
+    exercises.grid_posterior: {
         "no spacing": (lambda f, g: on_grid(f, g, spacing=False), "spacing"),
         "not normalised": (lambda f, g: on_grid(f, g, normalise=False), "mean"),
         "variance": (lambda f, g: on_grid(f, g, variance=True), "variance"),
@@ -248,7 +249,7 @@ def test_the_changed_input_is_noticed():
         return y
 
     with pytest.raises(Wrong, match="changed its input"):
-        checks.to_unit_range(in_place)
+        exercises.to_unit_range(in_place)
 
 
 def test_the_reference_of_the_grid_exercise_is_the_closed_form(capsys):
@@ -263,5 +264,5 @@ def test_the_reference_of_the_grid_exercise_is_the_closed_form(capsys):
         seen.append(exact if not seen else result)  # the first case answered by the closed form, not by a grid
         return seen[-1]
 
-    checks.grid_posterior(answer)
+    exercises.grid_posterior(answer)
     assert "✓" in capsys.readouterr().out

@@ -111,7 +111,7 @@ def test_the_shown_solutions_are_accepted(path, capsys):
     for check, answer, solution in exercises(path):
         namespace = {}
         exec(
-            f"import math, torch\nimport numpy as np\nfrom vaelib.checks import {check}\n{solution}\n{check}({answer})",
+            f"import math, torch\nimport numpy as np\nfrom vaelib.exercises import {check}\n{solution}\n{check}({answer})",
             namespace,
         )
         assert capsys.readouterr().out.startswith("✓ exercise")

@@ -43,7 +43,7 @@ def test_the_import_table_holds():
     assert set(table) == set(MODULES)
     for module, path in MODULES.items():
         assert imports(path) <= table[module], f"{module} imports {imports(path) - table[module]}"
-    assert "checks" not in set().union(*table.values())
+    assert not {"checks", "exercises"} & set().union(*table.values())
 
 
 def test_the_imports_make_no_circle():
@@ -55,7 +55,20 @@ def test_the_imports_make_no_circle():
 
 
 def test_the_library_can_be_read_in_an_evening():
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()) <= 2_000
+    """Lines of code, without blank ones, comments and docstrings, and without what only marks answers."""
+    count = 0
+    for module, path in MODULES.items():
+        if module not in ("checks", "exercises"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            docstrings = {
+                line
+                for node in ast.walk(tree)
+                if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(node)
+                for line in range(node.body[0].lineno, node.body[0].end_lineno + 1)
+            }
+            lines = path.read_text(encoding="utf-8").splitlines()
+            count += sum(bool(re.match(r"\s*[^\s#]", line)) and k not in docstrings for k, line in enumerate(lines, 1))
+    assert count <= 2_000, count
 
 
 def test_public_things_are_documented():

@@ -339,7 +339,7 @@ def as_float(x: torch.Tensor) -> torch.Tensor:
 
 
 def binarize(x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
-    """Draw black or white pixels: each is 1 with probability ``x`` (dynamic binarization, Salakhutdinov & Murray 2008).
+    """Draw black or white pixels: each is 1 with probability ``x`` (dynamic binarization; Burda et al. 2016).
 
     Args:
         x: float images in [0, 1], any shape.

@@ -18,7 +18,7 @@ class Estimate(NamedTuple):
 
 
 def energy_distance(a: torch.Tensor, b: torch.Tensor) -> Estimate:
-    """Two-sample energy distance (Székely & Rizzo 2013, eq. 3), 0 if and only if both samples have one distribution.
+    """Two-sample energy distance (Székely & Rizzo 2013), 0 if and only if both samples have one distribution.
 
     E = 2 E||A - B|| - E||A - A'|| - E||B - B'||, estimated without bias (a pair is never an item with itself), so that equal
     distributions scatter around 0, on both sides. The standard error is that of the first-order (Hoeffding) term.
@@ -82,7 +82,7 @@ def recognisability(classifier: nn.Module, x: torch.Tensor, labels: int, confide
         sure = torch.cat([classifier(part).softmax(-1)[:, :labels].amax(-1) >= confidence for part in x.split(1000)])
     finally:
         classifier.train(was_training)
-    p = float(sure.double().mean())
+    p = float(sure.float().mean())
     return Estimate(p, math.sqrt(p * (1 - p) / len(x)))
 
 
@@ -91,5 +91,6 @@ def _pair(a: torch.Tensor, b: torch.Tensor, least: int) -> tuple[torch.Tensor, t
         raise ValueError(
             f"samples of shapes {tuple(a.shape)} and {tuple(b.shape)} were given: items must be of one size, at least {least} in each."
         )
-    # float64: the distances nearly cancel
-    return a.flatten(1).double(), b.flatten(1).double()
+    # in float64, since the distances nearly cancel; MPS has none
+    device = torch.device("cpu") if a.device.type == "mps" else a.device
+    return a.flatten(1).to(device).double(), b.flatten(1).to(device).double()
