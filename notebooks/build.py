@@ -44,6 +44,7 @@ def execute(path: Path) -> Outcome:
         NotebookClient(
             notebook,
             timeout=3600,
+            coalesce_streams=True,
             kernel_name="python3",
             resources={"metadata": {"path": str(HERE)}},
             extra_arguments=["--IPKernelApp.log_level=40"],  # errors only: it warns that loopback is not encrypted

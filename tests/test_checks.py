@@ -179,6 +179,7 @@ WRONG = {
             "not Gaussian",
         ),
         "the codes again": (lambda c, n, g: c[torch.randint(len(c), (n,), generator=g)], "repeat"),
+        "too wide": (lambda c, n, g: 1.1 * (gaussian_like()(c, n, g) - c.mean(0)) + c.mean(0), r"1\\.10 times as wide"),
         "the global generator": (
             lambda c, n, g: torch.distributions.MultivariateNormal(c.mean(0), torch.cov(c.T)).sample((n,)),
             "not used",

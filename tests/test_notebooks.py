@@ -264,7 +264,7 @@ PLANTED_01 = [
     # AE-2
     ("Vh[:2].T  # (49, 2)", "Vh[1:3].T  # (49, 2)", "pca", "pca-check"),
     ("small - small.mean(0)", "small", "pca", "pca-check"),
-    ("optimizer.step(closure)", "pass", "pca", "pca-check"),
+    ("    optimizer.step(closure)", "    pass", "pca", "pca-check"),
     ("linear[1].weight.detach()", "linear[1].weight.detach()[:, :1]", "pca", "pca-check"),
     ("Vh[:2].T  # (49, 2)", "Vh[:3].T  # (49, 2)", "pca", "pca-check"),
     ("torch.linalg.inv(mix).T", "torch.linalg.inv(mix)", "pca-check"),
@@ -299,7 +299,9 @@ PLANTED_01 = [
     ("return (a.value - b.value)", "return (b.value - a.value)", "energy", "prior-match"),
     # VAE-1
     ("to_mean - 1", "to_mean - mean", "gradients"),
-    ("to_log_std - (z - mean)", "to_log_std - z / log_std.exp() * 2", "gradients"),
+    ("to_log_std - torch.exp(values[1]) * eps", "to_log_std - eps", "gradients"),
+    ("values[0] + torch.exp(values[1]) * eps", "values[0] + torch.exp(values[1]) + eps", "gradients"),
+    ("values[0] + torch.exp(values[1]) * eps", "values[0] + torch.exp(0.5 * values[1]) * eps", "gradients"),
     ("log_std.exp()).sample()", "log_std.exp()).rsample()", "gradients"),
     (
         'μ and variance σ²", moments(mu + sigma * eps)',
@@ -323,7 +325,9 @@ PLANTED_01 = [
     ("+ math.log(2 * math.pi)).sum(-1)", ").sum(-1)", "density"),
     ("torch.exp(log_std)) ** 2", "torch.exp(0.5 * log_std)) ** 2", "density"),
     ("p.log_prob(images) - oracle", "p.log_prob(1 - images) - oracle", "decoder-density"),
-    ("logits.log_prob(ink) - oracle", "logits.log_prob(1 - ink) - oracle", "decoder-density"),
+    ("p.log_prob(ink) - oracle", "p.log_prob(1 - ink) - oracle", "decoder-density"),
+    ("(ink * p.logits - torch", "((1 - ink) * p.logits - torch", "decoder-density"),
+    ("torch.exp(p.logits)))", "torch.exp(-p.logits)))", "decoder-density"),
     ("return log_px - kl", "return log_px + kl", "naive-vae"),
     ("return log_px - kl", "return log_px - 0.5 * kl", "naive-vae"),
     ("mean, log_std = vae.encoder", "log_std, mean = vae.encoder", "naive-vae"),
@@ -356,6 +360,17 @@ PLANTED_01 = [
     ("- math.log(2 * math.pi)\n", "\n", "two-d", "two-d-check"),
     ("[-5, -5], [5, 5], unseen)", "[-1, -1], [1, 1], unseen)", "two-d", "two-d-check"),
     ("- F.softplus(logits).sum(1)", "- 1.2 * F.softplus(logits).sum(1)", "two-d", "two-d-check"),
+    (
+        "torch.logsumexp(log_px_z.cpu().double() + weight, 1)",
+        "(log_px_z.cpu().double() + weight).amax(1)",
+        "two-d",
+        "two-d-check",
+    ),
+    ("- torch.logaddexp(log_q, prior.log_prob(z)) + math.log(2)", "- log_q", "two-d-check"),
+    ("log_q = q.log_prob(z)", "log_q = 0.5 * q.log_prob(z)", "two-d-check"),
+    ("log_prob(unseen) + prior.log_prob(z)", "log_prob(unseen)", "two-d-check"),
+    ("- math.log(2 * draws)", "- math.log(draws)", "two-d-check"),
+    ("images.flatten(1) @ logits.T", "1.02 * images.flatten(1) @ logits.T", "two-d", "two-d-check"),
     ("(vae_px - elbo)", "(elbo - vae_px)", "two-d-check"),
     # VAE-6
     ("(log_joint - log_q)", "log_joint", "encoder"),

@@ -144,8 +144,12 @@ def moment_matched(answer: Callable) -> str:
     scale = torch.sqrt(torch.outer(torch.diag(covariance), torch.diag(covariance)))
     off = (got - covariance).abs() / scale
     if float(torch.diag(off).max()) > 0.04:
+        width = torch.sqrt(torch.diag(got) / torch.diag(covariance))
+        if float(width.max() - width.min()) < 0.02:
+            raise Wrong(f"your draws are {float(width.mean()):.2f} times as wide as the codes, in every direction.")
         raise Wrong(
-            "the variances differ from the codes': with covariance C = L Lᵀ, a draw is mean + L eps. Mind which side L stands on."
+            "the variances differ from the codes': with covariance C = L Lᵀ, a draw is mean + L eps. "
+            "Mind which side L stands on."
         )
     if float(off.max()) > 0.04:
         raise Wrong(
@@ -196,7 +200,7 @@ def grid_posterior(answer: Callable) -> str:
                 hint = "take its logarithm."
             else:
                 hint = "add up exp(log_joint) over the grid, times the spacing, and take the logarithm."
-            raise Wrong(f"with {case}, log p(x) is {right[0]:.5f}, and yours {log_px:.5f}: {hint}")
+            raise Wrong(f"with {case}, log p(x) is {right[0]:.7f}, and yours {log_px:.7f}: {hint}")
         if not abs(got_mean - right[1]) < 1e-6:
             raise Wrong(
                 f"with {case}, the mean is {right[1]:.5f}, and yours {got_mean:.5f}: divide p(x, z) by p(x) first."

@@ -6,6 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
@@ -90,14 +92,17 @@ def scatter(
                 _numbered(ax, points, labels[panel].cpu().numpy(), name)
             else:
                 colour = COLOURS[7] if labels is not None else COLOURS[k]
-                ax.scatter(*points.T, s=14, color=colour, marker="x+os"[k % 4], alpha=0.7, linewidths=0.8, label=name)
+                ax.scatter(*points.T, s=10, color=colour, marker="x+os"[k % 4], alpha=0.6, linewidths=0.7, label=name)
             spread = points.std(0)
             said.append(f"{panel}, {name}: standard deviations {spread[0]:.2f} and {spread[1]:.2f}")
         ax.set_xlabel("z₁")
         ax.set_ylabel("z₂")
         ax.set_title(panel, fontsize=12)
         ax.set_aspect("equal", adjustable="datalim")
-        ax.legend(loc="upper right", fontsize=10)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False, fontsize=10)
+    if labels is not None:
+        key = ScalarMappable(Normalize(-0.5, 9.5), "tab10")
+        figure.colorbar(key, ax=axes[0, -1], ticks=range(10), label="digit")
     if title:
         figure.suptitle(title, fontsize=12)
     plt.show()
@@ -107,17 +112,15 @@ def scatter(
 
 def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> None:
     """Points coloured by digit, and where there is room the digit at its points' median, for those who see no colours."""
+    ax.scatter(*points.T, s=6, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0)
+    ax.scatter([], [], s=30, color="#888888", label=name)
     written: list[np.ndarray] = []
-    room = 0.06 * np.ptp(points, 0).max()
     for value in np.unique(digit):
-        own = points[digit == value]
-        ax.scatter(*own.T, s=6, color=plt.get_cmap("tab10")(value % 10), alpha=0.6, linewidths=0)
-        place = np.median(own, 0)
-        if all(np.linalg.norm(place - other) > room for other in written):
+        place = np.median(points[digit == value], 0)
+        if all(np.linalg.norm(place - other) > 0.06 * np.ptp(points, 0).max() for other in written):
             box = dict(fc="white", ec="none", alpha=0.75, pad=1)
             ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box, zorder=5)
             written.append(place)
-    ax.scatter([], [], s=30, color="#888888", label=f"{name}, coloured by digit")
 
 
 def curves(
