@@ -370,7 +370,7 @@ PLANTED_01 = [
     ("log_q = q.log_prob(z)", "log_q = 0.5 * q.log_prob(z)", "two-d-check"),
     ("log_prob(unseen) + prior.log_prob(z)", "log_prob(unseen)", "two-d-check"),
     ("- math.log(2 * draws)", "- math.log(draws)", "two-d-check"),
-    ("images.flatten(1) @ logits.T", "(1 - images.flatten(1)) @ logits.T", "two-d", "two-d-check"),
+    ("images.flatten(1) @ logits.T", "1.02 * images.flatten(1) @ logits.T", "two-d", "two-d-check"),
     ("(vae_px - elbo)", "(elbo - vae_px)", "two-d-check"),
     # VAE-6
     ("(log_joint - log_q)", "log_joint", "encoder"),
