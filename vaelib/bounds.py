@@ -1,9 +1,12 @@
 """Bounds on log p(x)."""
 
+import math
 from typing import NamedTuple
 
 import torch
 from torch import nn
+
+from vaelib.distributions import DiagGaussian
 
 
 class ElboTerms(NamedTuple):
@@ -31,3 +34,24 @@ def elbo(model: nn.Module, x: torch.Tensor, generator: torch.Generator | None = 
     """
     q = model.encode(x)
     return ElboTerms(model.decode(q.rsample(generator)).log_prob(x), q.kl())
+
+
+def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.Generator | None = None) -> torch.Tensor:
+    """One estimate of L_K = E[log 1/K sum_k p(x, z_k) / q(z_k|x)], z_k ~ q(z|x), (B,) in nats (ELBO-16; Burda et al. 2016, eq. 8).
+
+    L_1 is the ELBO, L_K never falls as K grows, and it tends to log p(x).
+
+    Args:
+        model, x, generator: as for ``elbo``.
+        samples: K, at least 1; all K draws of all B examples are decoded at once.
+
+    Raises:
+        ValueError: K < 1.
+    """
+    if samples < 1:
+        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
+    q = model.encode(x)
+    z = DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
+    prior = DiagGaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))
+    log_weight = model.decode(z).log_prob(x) + prior.log_prob(z) - q.log_prob(z)  # (K, B)
+    return torch.logsumexp(log_weight, 0) - math.log(samples)

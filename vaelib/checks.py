@@ -46,7 +46,7 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
         _settle(claim, least >= at_least, f"{least:.3g} ≥ {at_least:.3g}", f"{least:.3g} is not ≥ {at_least:.3g}")
 
 
-def check_mean(claim: str, samples, exact: float, *, slip: float | None = None) -> None:
+def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, exact_error: float = 0.0) -> None:
     """Check that ``samples`` have the mean ``exact``: within 4 standard errors.
 
     Args:
@@ -54,6 +54,7 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None) 
         exact: the mean from another computation.
         slip: what a usual mistake would give. It must lie at least 10 standard errors from ``exact``, or the check is too weak to
             tell the two apart, and fails.
+        exact_error: the standard error of ``exact`` itself, where it comes from other draws; it is added to that of the mean.
 
     Raises:
         AssertionError: the mean is off, or the check could not have told.
@@ -62,7 +63,7 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None) 
     numbers = _numbers(claim, samples).ravel()
     if len(numbers) < 100:
         raise ValueError(f"check_mean({claim!r}) was given {len(numbers)} draws: use at least 100.")
-    mean, error = numbers.mean(), numbers.std(ddof=1) / math.sqrt(len(numbers))
+    mean, error = numbers.mean(), math.hypot(numbers.std(ddof=1) / math.sqrt(len(numbers)), exact_error)
     off = abs(mean - exact) / error if error > 0 else (0.0 if mean == exact else math.inf)
     told = f"{mean:.5g} against {exact:.5g}, {off:.1f} standard errors apart"
     if slip is not None:

@@ -213,3 +213,252 @@ def grid_posterior(answer: Callable) -> str:
             )
             raise Wrong(f"with {case}, the std is {right[2]:.5f}, and yours {got_std:.5f}: {hint}")
     return "log p(x), mean and std are right, also for an x that is hard to explain."
+
+
+@exercise
+def gaussian_kl(answer: Callable) -> str:
+    """02.1 (mean (B, D), log_var (B, D)) to KL(N(mean, exp(log_var)) || N(0, I)) in nats, (B,)."""
+    generator = torch.Generator().manual_seed(9)
+    mean, log_var = torch.randn(2, 6, 4, generator=generator, dtype=torch.float64)
+    for m, v in ((mean, log_var), (torch.zeros(1, 3), torch.zeros(1, 3)), (mean[:, :1], log_var[:, :1])):
+        normal = torch.distributions.Normal(m, torch.exp(v / 2))
+        right = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(-1)
+        if isinstance(got := answer(m.clone(), v.clone()), torch.Tensor) and got.shape != right.shape:
+            if got.dim() == 0:
+                raise Wrong("one number for each example is wanted, (B,): do not average or sum over the batch.")
+            if got.shape == m.shape:
+                raise Wrong("one number for each example is wanted, (B,): sum over the dimensions.")
+        kl = _tensor(got, tuple(right.shape), "the KL")
+        d = m.shape[1]
+        hints = {
+            "log_var is the log of the variance, and yours reads it as log σ: no factor 2 in the exponent.": 0.5
+            * (m**2 + torch.exp(2 * v) - 2 * v - 1).sum(-1),
+            "sum over the dimensions, do not average: each dimension has its own price.": right / d,
+            "there is a factor ½ missing.": 2 * right,
+            "there is a factor ½ too many.": right / 2,
+            "subtract 1 in each dimension: N(0, I) itself has KL 0.": right + d / 2,
+            "subtract 1 in each dimension, not once.": right + (d - 1) / 2,
+            "the KL is never negative: mind the sign of the whole.": -right,
+            "the log-variance is subtracted: a narrow cloud is dear.": right + v.sum(-1),
+            "the arguments are swapped: this is KL(N(0, I) || q).": 0.5 * ((1 + m**2) * torch.exp(-v) + v - 1).sum(-1),
+        }
+        for hint, wrong in hints.items():
+            if not _near(right, wrong, 1e-5) and _near(kl, wrong, 1e-5):
+                raise Wrong(hint)
+        if not _near(kl, right, 1e-5):
+            raise Wrong(
+                f"for mean {m[0].tolist()} and log_var {v[0].tolist()} the KL is {right[0]:.5f}, and yours {kl[0]:.5f}."
+            )
+    inputs = mean.clone().requires_grad_(), log_var.clone().requires_grad_()
+    value = answer(*inputs).sum()
+    given = torch.autograd.grad(value, inputs, allow_unused=True) if value.requires_grad else (None, None)
+    for name, gradient, right in zip(("mean", "log_var"), given, (mean, (torch.exp(log_var) - 1) / 2), strict=True):
+        if gradient is None or not _near(gradient, right, 1e-5):
+            raise Wrong(f"the values are right, the gradient in {name} is not: stay in PyTorch, without detach.")
+    return "values and gradients are right."
+
+
+@exercise
+def loss_from_logits(answer: Callable) -> str:
+    """02.2 (x (B, C, H, W), logits, mean (B, D), log_std (B, D)) to minus the mean ELBO over the batch, a scalar in nats."""
+    generator = torch.Generator().manual_seed(10)
+    logits = 3 * torch.randn(5, 2, 3, 4, generator=generator, dtype=torch.float64)
+    x = (torch.rand(5, 2, 3, 4, generator=generator) < 0.4).double()
+    mean, log_std = torch.randn(2, 5, 7, generator=generator, dtype=torch.float64)
+    pixels = -torch.distributions.Bernoulli(logits=logits).log_prob(x).flatten(1)
+    normal = torch.distributions.Normal(mean, log_std.exp())
+    dims = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))
+    bce, kl = pixels.sum(1), dims.sum(1)
+    right = (bce + kl).mean()
+    got = answer(x.clone(), logits.clone(), mean.clone(), log_std.clone())
+    if isinstance(got, torch.Tensor) and tuple(got.shape) == (5,):
+        raise Wrong("that is one number for each example: take the mean over the batch, once, at the end.")
+    loss = _tensor(got, (), "the loss")
+    log_var_kl = 0.5 * (mean**2 + log_std.exp() - log_std - 1).sum(1)
+    hints = {
+        "sum over the pixels, then take the mean over the batch: the mean over everything hides a β of 24 here.": pixels.mean()
+        + kl.mean(),
+        "sum over the dimensions of z too, before the mean over the batch.": bce.mean() + dims.mean(),
+        "sum over pixels and over dimensions before the mean over the batch.": pixels.mean() + dims.mean(),
+        "that is the sum over the batch: take its mean.": (bce + kl).sum(),
+        "the KL is added to the loss: it is subtracted in the ELBO, and the loss is minus the ELBO.": (bce - kl).mean(),
+        "that is the ELBO; the loss to minimise is minus the ELBO.": -right,
+        "log_std is the log of the standard deviation, not of the variance.": (bce + log_var_kl).mean(),
+        "there is a factor ½ missing in the KL.": (bce + 2 * kl).mean(),
+        "the KL is missing.": bce.mean(),
+        "the reconstruction term is missing.": kl.mean(),
+        "x and logits are swapped, or ink and paper are.": (
+            bce + (x * logits).flatten(1).sum(1) - ((1 - x) * logits).flatten(1).sum(1) + kl
+        ).mean(),
+    }
+    for hint, wrong in hints.items():
+        if _near(loss, wrong, 1e-6):
+            raise Wrong(hint)
+    if not _near(loss, right, 1e-6):
+        raise Wrong(
+            f"the reconstruction term is {bce.mean():.5f} and the KL {kl.mean():.5f}: {right:.5f} in all, and yours is {loss:.5f}."
+        )
+    sure = answer(torch.zeros(1, 1, 1, 2), torch.full((1, 1, 1, 2), 200.0), torch.zeros(1, 3), torch.zeros(1, 3))
+    if not abs(float(sure) - 400) < 1e-3:
+        raise Wrong(
+            f"two pixels with logit 200 that are paper cost 400 nats, and yours {float(sure):g}: work from the logits, without sigmoid."
+        )
+    inputs = [t.clone().requires_grad_() for t in (logits, mean, log_std)]
+    value = answer(x, *inputs)
+    given = torch.autograd.grad(value, inputs, allow_unused=True) if value.requires_grad else (None,) * 3
+    wanted = ((torch.sigmoid(logits) - x) / 5, mean / 5, (torch.exp(2 * log_std) - 1) / 5)
+    for name, gradient, slope in zip(("logits", "mean", "log_std"), given, wanted, strict=True):
+        if gradient is None or not _near(gradient, slope, 1e-6):
+            raise Wrong(f"the value is right, the gradient in {name} is not: stay in PyTorch, without detach.")
+    return "the value, its gradients and an extreme logit are right."
+
+
+@exercise
+def weights_to_bound(answer: Callable) -> str:
+    """02.3 (log p(x, z_k) (K, B), log q(z_k) (K, B)) to the estimate of L_K, (B,)."""
+    generator = torch.Generator().manual_seed(11)
+    log_joint, log_q = torch.randn(2, 5, 3, generator=generator, dtype=torch.float64)
+    low = log_joint - torch.tensor([0.0, 1500.0, 2000.0], dtype=torch.float64)
+    for k, joint in ((5, log_joint), (1, log_joint[:1]), (5, low)):
+        weight = joint - log_q[:k]
+        shift = weight.max(0).values
+        right = shift + torch.log(torch.exp(weight - shift).mean(0))
+        got = _tensor_or_underflow(answer(joint.clone(), log_q[:k].clone()), (3,))
+        hints = {
+            "that is the mean of the logs, which is the ELBO whatever K is: average the weights, then take the log.": weight.mean(
+                0
+            ),
+            "subtract log K: the bound averages the weights, it does not add them up.": right + math.log(k),
+            "log K is subtracted, not added.": right + 2 * math.log(k),
+            "a weight is p(x, z)/q(z): subtract log q.": torch.logsumexp(joint + log_q[:k], 0) - math.log(k),
+            "log q is missing: draws from q are to be weighted by 1/q.": torch.logsumexp(joint, 0) - math.log(k),
+            "that is the largest weight; average over all of them.": shift,
+        }
+        for hint, wrong in hints.items():
+            if not _near(right, wrong, 1e-6) and _near(got, wrong, 1e-6):
+                raise Wrong(hint)
+        if not _near(got, right, 1e-6):
+            raise Wrong(
+                f"with K = {k} the bound is {[round(v, 5) for v in right.tolist()]}, and yours {[round(v, 5) for v in got.tolist()]}."
+            )
+    return "right for K = 1 and 5, and for weights as small as exp(-2000)."
+
+
+def _tensor_or_underflow(answer, shape: tuple[int, ...]) -> torch.Tensor:
+    if isinstance(answer, torch.Tensor) and answer.is_floating_point() and bool(torch.isinf(answer).any()):
+        raise Wrong(
+            "exp of a log-weight of -2000 is 0, and its log is -inf: use logsumexp, or subtract the largest first."
+        )
+    return _tensor(answer, shape, "the bound")
+
+
+@exercise
+def leave_one_out_loss(answer: Callable) -> str:
+    """03.1 (log q(z_k) (K, B) with a graph, f (K, B)) to a scalar whose gradient is minus the leave-one-out estimate of grad E[f]."""
+    generator = torch.Generator().manual_seed(12)
+    for draws in (4, 2):
+        log_q, values = torch.randn(2, draws, 3, generator=generator, dtype=torch.float64)
+        values = values + torch.tensor([-80.0, 5.0, 30.0], dtype=torch.float64)  # images differ in how hard they are
+        centred = torch.stack([values[k] - values[[j for j in range(draws) if j != k]].mean(0) for k in range(draws)])
+        right = -centred / (3 * draws)  # d loss / d log_q
+        graph, f = log_q.clone().requires_grad_(), values.clone().requires_grad_()
+        loss = _tensor(answer(graph, f), (), "the loss")
+        if not loss.requires_grad:
+            raise Wrong("no gradient reaches log_q: build the loss from log_q itself, without detach.")
+        to_log_q, to_f = torch.autograd.grad(loss, (graph, f), allow_unused=True)
+        if to_log_q is None:
+            raise Wrong("no gradient reaches log_q: build the loss from log_q itself, without detach.")
+        hints = {
+            "that is gradient descent on E[f]: the loss is to be minimised so that E[f] grows, so mind the sign.": -right,
+            "the baseline contains the draw's own f: leave it out.": right * (draws - 1) / draws,
+            "there is no baseline: subtract the mean f of the other draws.": -values / (3 * draws),
+            "take the mean over the K draws, not their sum.": right * draws,
+            "take the mean over the B examples, not their sum.": right * 3,
+            "take the mean over draws and examples, not the sum.": right * 3 * draws,
+            "divide the sum of the others by K - 1: there are K - 1 of them.": -(
+                values - (values.sum(0) - values) / draws
+            )
+            / (3 * draws),
+            "the other draws are those of the same example: average along dimension 0.": -(
+                values - (values.sum() - values) / (3 * draws - 1)
+            )
+            / (3 * draws),
+            "the other draws lie along dimension 0, (K, B): yours averages over examples.": -(
+                values - (values.sum(1, keepdim=True) - values) / 2
+            )
+            / (3 * draws),
+        }
+        for hint, wrong in hints.items():
+            if not _near(right, wrong, 1e-9) and _near(to_log_q, wrong, 1e-9):
+                raise Wrong(hint)
+        if not _near(to_log_q, right, 1e-9):
+            raise Wrong(
+                f"with K = {draws} the gradient in log_q should start with {right[0, 0]:.5f}, and starts with {to_log_q[0, 0]:.5f}."
+            )
+        if to_f is not None and float(to_f.abs().max()) > 0:
+            raise Wrong("the gradient in log_q is right, but one flows through f too: detach f.")
+    return "its gradient is the leave-one-out estimate, for K = 2 and 4."
+
+
+@exercise
+def enumerated_gradient(answer: Callable) -> str:
+    """03.2 (logits (C,), values (C,)) to the gradient of sum_k softmax(logits)_k values_k by the logits, (C,)."""
+    generator = torch.Generator().manual_seed(13)
+    cases = [torch.randn(2, size, generator=generator, dtype=torch.float64) for size in (5, 2)]
+    cases.append(torch.tensor([[800.0, 799.0, 0.0], [1.0, 3.0, -2.0]], dtype=torch.float64))  # exp(800) is infinite
+    for logits, values in cases:
+        leaf = logits.clone().requires_grad_()
+        right = torch.autograd.grad((torch.softmax(leaf, -1) * values).sum(), leaf)[0]
+        with torch.no_grad():
+            got = answer(logits.clone(), values.clone())
+        if logits[0] == 800 and isinstance(got, torch.Tensor) and bool(torch.isnan(got).any()):
+            raise Wrong("exp(800) is infinite: take torch.softmax, which subtracts the largest logit first.")
+        got = _tensor(got, tuple(values.shape), "the gradient")
+        p = torch.softmax(logits, -1)
+        hints = {
+            "the probabilities move too when a logit does, all of them: subtract the mean of f.": p * values,
+            "that is the mean of f for each word; weigh f minus its mean by p.": (p * values).sum()
+            * torch.ones_like(p),
+            "weigh by the probability: words that are never drawn do not matter.": values - (p * values).sum(),
+            "the baseline is the mean of f under p, not the plain mean.": p * (values - values.mean()),
+            "the sign is turned round: a word with a large f should get a larger logit.": -right,
+            "that is the gradient by the probabilities; go on to the logits by the chain rule.": values,
+            "that keeps only the word's own probability: the other probabilities move as well.": p * (1 - p) * values,
+        }
+        for hint, wrong in hints.items():
+            if not _near(right, wrong, 1e-9) and _near(got, wrong, 1e-9):
+                raise Wrong(hint)
+        if not _near(got, right, 1e-9):
+            raise Wrong(
+                f"for p = {[round(v, 4) for v in p.tolist()]} and f = {[round(v, 4) for v in values.tolist()]} the gradient is "
+                f"{[round(v, 4) for v in right.tolist()]}, and yours {[round(v, 4) for v in got.tolist()]}."
+            )
+    return "it is autograd's, also for logits of 800."
+
+
+@exercise
+def one_hot_with_gradient(answer: Callable) -> str:
+    """03.3 (one_hot (N, C), probs (N, C) with a graph) to (N, C) with the value of one_hot and the gradient of probs."""
+    generator = torch.Generator().manual_seed(14)
+    logits = torch.randn(50, 6, generator=generator, requires_grad=True)
+    probs = torch.softmax(logits, -1)
+    one_hot = torch.eye(6)[torch.randint(6, (50,), generator=generator)]
+    z = _tensor(answer(one_hot.clone(), probs), (50, 6), "z")
+    if _near(z, probs, 1e-6):
+        raise Wrong("the value should be one_hot, and is probs: swap the roles.")
+    if not _near(z, one_hot, 1e-6):
+        raise Wrong("the value should be one_hot: what you add to it has to be 0.")
+    if not z.requires_grad:
+        raise Wrong(
+            "the value is right, no gradient flows to probs: add something that is 0 in value and probs in gradient."
+        )
+    weights = torch.randn(50, 6, generator=generator)
+    (got,) = torch.autograd.grad((z * weights).sum(), logits, retain_graph=True, allow_unused=True)
+    (right,) = torch.autograd.grad((probs * weights).sum(), logits)
+    if got is None or not _near(got, right, 1e-6):
+        raise Wrong("the value is right, the gradient should be that of probs, whichever word was drawn.")
+    if not torch.equal(z.detach(), one_hot):
+        raise Wrong(
+            "the value is one_hot up to rounding only: put brackets around probs - probs.detach(), which is exactly 0."
+        )
+    return "value exact, gradient straight through."

@@ -208,3 +208,58 @@ def latent_points(
     plt.show()
     print(f"Figure: {'; '.join(said)}, among the encoded test images, and the decoded images.")
     return axes[0, 0]
+
+
+def bound(z: torch.Tensor, densities: Mapping[str, torch.Tensor], spans: Mapping[str, tuple[float, float]]) -> Axes:
+    """Densities over z, and beside them a bar for each term of a bound, from where it starts to where it ends, in nats.
+
+    Args:
+        z: (N,).
+        densities: name -> values (N,) over z.
+        spans: term -> (start, end); the first is drawn on top.
+    """
+    _, (plane, ladder) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(1, 1.15), layout="constrained")
+    for k, (name, values) in enumerate(densities.items()):
+        plane.plot(z, values, color=COLOURS[k], linestyle=(":", "-", "--", "-.")[k % 4], linewidth=2, label=name)
+    plane.set(xlabel="z", ylabel="density", ylim=(0, None))
+    plane.legend(fontsize=10)
+    for k, (start, end) in enumerate(spans.values()):
+        colour = COLOURS[(k + 2) % len(COLOURS)]
+        ladder.barh(k, end - start, left=start, height=0.6, color=colour, edgecolor="black", linewidth=0.6)
+        ladder.text(max(start, end), k, f" {end - start:+.2f}", va="center", fontsize=10)
+    ladder.set_yticks(range(len(spans)), list(spans), fontsize=11)
+    ladder.invert_yaxis()
+    ends = [value for span in spans.values() for value in span]
+    ladder.set_xlim(min(*ends, -4) * 1.05, max(*ends, 0) + 0.2 * max(4, -min(ends)))
+    ladder.set_xlabel("nats")
+    ladder.grid(axis="x", alpha=0.3)
+    plt.show()
+    print(f"Figure: bars in nats: {', '.join(f'{name} {end - start:+.3f}' for name, (start, end) in spans.items())}.")
+    return plane
+
+
+def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60) -> Axes:
+    """Draws of a few estimators, a panel for each entry, over one axis: the exact value dashed, the means in the titles.
+
+    Args:
+        panels: panel title -> name -> draws (N,).
+        exact: the value that the draws estimate.
+    """
+    _, axes = plt.subplots(
+        1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False, sharex=True, layout="constrained"
+    )
+    everything = torch.cat([draws.flatten() for panel in panels.values() for draws in panel.values()])
+    low, high = (float(torch.quantile(everything[:100_000], q)) for q in (0.002, 0.998))
+    low, high = min(low, exact - 0.1), max(high, exact + 0.1)
+    said = []
+    for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
+        for k, (name, draws) in enumerate(groups.items()):
+            label = f"{name}: standard deviation {draws.std():.3g}"
+            ax.hist(draws.clamp(low, high).numpy(), bins, (low, high), color=COLOURS[k], alpha=0.55, label=label)
+            said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
+        ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
+        ax.set(xlabel=xlabel, ylabel="estimates", title=title)
+        ax.legend(fontsize=9)
+    plt.show()
+    print(f"Figure: {'; '.join(said)}.")
+    return axes[0, 0]

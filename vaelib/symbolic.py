@@ -1,0 +1,127 @@
+"""Exact expectations with free symbols, for checking derivations: one Gaussian or one discrete variable, in sympy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sympy as sp
+
+
+@dataclass(frozen=True)
+class Normal:
+    """N(z; mean, std^2) over one real z; the parameters are sympy expressions, with symbols left free.
+
+    Raises:
+        ValueError: std is not known to be positive.
+    """
+
+    mean: sp.Expr
+    std: sp.Expr
+
+    def __post_init__(self):
+        if not sp.sympify(self.std).is_positive:
+            raise ValueError(
+                f"std = {self.std} is not known to be positive: declare its symbols with sympy.symbols(..., positive=True)."
+            )
+
+    def log_prob(self, z: sp.Expr) -> sp.Expr:
+        """log N(z) = -1/2 ((z - mean)/std)^2 - log std - 1/2 log 2 pi, in nats (VAE-2)."""
+        return -(((z - self.mean) / self.std) ** 2) / 2 - sp.log(self.std) - sp.log(2 * sp.pi) / 2
+
+    def prob(self, z: sp.Expr) -> sp.Expr:
+        """N(z) = exp(-1/2 ((z - mean)/std)^2) / (std sqrt(2 pi)): the density, in a form that sympy integrates quickly."""
+        return sp.exp(-(((z - self.mean) / self.std) ** 2) / 2) / (sp.sqrt(2 * sp.pi) * self.std)
+
+    def expect(self, f: Callable[[sp.Expr], sp.Expr]) -> sp.Expr:
+        """E[f(z)] for f a polynomial in z: put z = mean + std eps, and E[eps^n] = (n - 1)!! for even n, 0 for odd n.
+
+        Raises:
+            ValueError: f(z) is no polynomial in z.
+        """
+        eps = sp.Dummy("eps", real=True)
+        integrand = sp.expand(f(self.mean + self.std * eps))
+        try:
+            terms = sp.Poly(integrand, eps).terms()
+        except sp.PolynomialError as error:
+            z = sp.Symbol("z", real=True)
+            raise ValueError(
+                f"the rule takes polynomials in z, and f(z) = {f(z)} was given: use sympy.integrate or quadrature."
+            ) from error
+        return sp.Add(*(factor * sp.factorial2(n - 1) for (n,), factor in terms if n % 2 == 0))
+
+    def kl(self, other: "Normal") -> sp.Expr:
+        """KL(self || other) = E_self[log self - log other], in nats (ELBO-13)."""
+        return self.expect(lambda z: self.log_prob(z) - other.log_prob(z))
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """A variable z in 0, 1, ..., K - 1 with P(z = k) = probs[k]; the probabilities are sympy expressions.
+
+    Raises:
+        ValueError: the probabilities do not add up to 1, or one is known to be negative.
+    """
+
+    probs: tuple[sp.Expr, ...]
+
+    def __post_init__(self):
+        total = sp.simplify(sum(self.probs))
+        if total != 1 or any(sp.sympify(p).is_negative for p in self.probs):
+            raise ValueError(
+                f"probabilities {self.probs} were given, with sum {total}: none is negative, and the sum is 1."
+            )
+
+    def log_prob(self, z: int) -> sp.Expr:
+        """log P(z), in nats."""
+        return sp.log(self.probs[z])
+
+    def prob(self, z: int) -> sp.Expr:
+        """P(z)."""
+        return self.probs[z]
+
+    def expect(self, f: Callable[[int], sp.Expr]) -> sp.Expr:
+        """E[f(z)] = sum_k P(k) f(k)."""
+        return sp.Add(*(p * f(k) for k, p in enumerate(self.probs)))
+
+    def kl(self, other: "Discrete") -> sp.Expr:
+        """KL(self || other) = E_self[log self - log other], in nats."""
+        return self.expect(lambda z: self.log_prob(z) - other.log_prob(z))
+
+
+def normalize(log_f: Callable[[sp.Expr], sp.Expr]) -> tuple[sp.Expr, Normal]:
+    """(log of the integral of exp log_f over z, the Normal proportional to exp log_f), by completing the square (VAE-4).
+
+    With log_f(z) = log p(x, z) these are log p(x) and p(z|x).
+
+    Raises:
+        ValueError: log_f is not quadratic in z, or its integral is not known to be finite.
+    """
+    z = sp.Dummy("z", real=True)
+    log_density = sp.expand(log_f(z))
+    if not log_density.is_polynomial(z) or sp.degree(log_density, z) > 2:
+        raise ValueError(
+            f"log f(z) = {log_f(sp.Symbol('z'))} was given: only a quadratic in z is the log of a Gaussian."
+        )
+    a2, a1, a0 = (log_density.coeff(z, n) for n in (2, 1, 0))
+    if not (-a2).is_positive:
+        raise ValueError(f"exp(log f(z)) does not normalise: its z^2 has the factor {a2}, not known to be negative.")
+    mean, variance = sp.factor(-a1 / (2 * a2)), sp.factor(-1 / (2 * a2))
+    return a0 - a1**2 / (4 * a2) + sp.log(-sp.pi / a2) / 2, Normal(mean, sp.sqrt(variance))
+
+
+def equal(left: sp.Expr, right: sp.Expr) -> bool:
+    """Whether sympy reduces left - right to exactly 0; what stands in a logarithm is taken to be positive."""
+    return sp.simplify(sp.expand(sp.sympify(left - right).replace(sp.log, _log))) == 0
+
+
+def _log(argument: sp.Expr) -> sp.Expr:
+    """log |argument| as a sum over its factors, each with the sign that sympy prefers: equal logarithms then look equal."""
+    whole = sp.factor(argument)
+    if isinstance(whole, sp.exp):
+        return whole.args[0]
+    if whole.is_Pow:
+        return whole.exp * _log(whole.base)
+    if whole.is_Mul:
+        return sp.Add(*map(_log, whole.args))
+    if whole.is_Rational and whole not in (0, 1, -1):
+        return sp.Add(*(power * sp.log(prime) for prime, power in sp.factorrat(abs(whole)).items()))
+    return sp.log(-whole if whole.could_extract_minus_sign() else whole)
