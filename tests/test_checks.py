@@ -92,6 +92,24 @@ def test_check_fails(capsys):
 
 # ---- exercises: the solutions are run in test_notebooks.py, from the notebooks themselves
 
+
+def kl_of(m, v):
+    return 0.5 * (m**2 + v.exp() - v - 1)
+
+
+def bce_of(x, logits):
+    return torch.nn.functional.softplus(logits) - x * logits
+
+
+def loss_of(x, logits, m, s, pixels=lambda v: v.flatten(1).sum(1), dims=lambda v: v.sum(1), sign=1, batch=torch.mean):
+    return batch(pixels(bce_of(x, logits)) + sign * dims(kl_of(m, 2 * s)))
+
+
+def surrogate(log_q, f, count=lambda n: n - 1, others=lambda f: f.sum(0) - f, reduce=torch.mean, sign=-1):
+    f = f.detach()
+    return sign * reduce((f - others(f) / count(len(f))) * log_q)
+
+
 RIGHT = {
     exercises.to_unit_range: [
         lambda x: x / 255,
@@ -106,6 +124,42 @@ RIGHT = {
             @ (lambda v, w: (w * v.clamp(0).sqrt()) @ w.T)(*torch.linalg.eigh(torch.cov(c.T)))
         ),
         lambda c, n, g: torch.randn(n, len(c), generator=g) @ (c - c.mean(0)) / len(c) ** 0.5 + c.mean(0),
+    ],
+    exercises.gaussian_kl: [
+        lambda m, v: -0.5 * torch.sum(1 + v - m.pow(2) - v.exp(), dim=-1),
+        lambda m, v: torch.distributions.kl_divergence(
+            torch.distributions.Normal(m, torch.exp(v / 2)), torch.distributions.Normal(0.0, 1.0)
+        ).sum(1),
+    ],
+    exercises.loss_from_logits: [
+        loss_of,
+        lambda x, logits, m, s: (
+            torch.nn.functional.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x)
+            + kl_of(m, 2 * s).sum() / len(x)
+        ),
+        lambda x, logits, m, s: (
+            -(torch.distributions.Bernoulli(logits=logits).log_prob(x).sum((1, 2, 3)) - kl_of(m, 2 * s).sum(-1)).mean()
+        ),
+    ],
+    exercises.weights_to_bound: [
+        lambda p, q: torch.log_softmax(torch.zeros(len(p), 1, dtype=p.dtype), 0)[0] + torch.logsumexp(p - q, 0),
+        lambda p, q: (p - q).amax(0) + torch.exp(p - q - (p - q).amax(0)).mean(0).log(),
+    ],
+    exercises.leave_one_out_loss: [
+        surrogate,
+        lambda log_q, f: -((f - f.mean(0)).detach() * log_q).mean() * len(f) / (len(f) - 1),
+        lambda log_q, f: (
+            sum(-(f[k] - torch.cat([f[:k], f[k + 1 :]]).mean(0)).detach() @ log_q[k] for k in range(len(f))) / f.numel()
+        ),
+    ],
+    exercises.enumerated_gradient: [
+        lambda v, f: torch.softmax(v, 0) * f - torch.softmax(v, 0) * (torch.softmax(v, 0) @ f),
+        lambda v, f: (torch.diag(torch.softmax(v, 0)) - torch.outer(torch.softmax(v, 0), torch.softmax(v, 0))) @ f,
+    ],
+    exercises.one_hot_with_gradient: [
+        lambda h, p: h + (p - p.detach()),
+        lambda h, p: (p - p.detach()) + h,
+        lambda h, p: torch.where(h > 0, torch.ones_like(p), torch.zeros_like(p)) - (p.detach() - p),
     ],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
@@ -193,6 +247,122 @@ WRONG = {
         "the mean, n times": (lambda c, n, g: c.mean(0).expand(n, 3) + 0 * torch.randn(1, generator=g), "repeat"),
         "transposed": (lambda c, n, g: gaussian_like()(c, n, g).T, "shape"),
         "one draw": (lambda c, n, g: gaussian_like()(c, 1, g), "shape"),
+    },
+    exercises.gaussian_kl: {
+        "read as log-std": (lambda m, v: kl_of(m, 2 * v).sum(-1), "reads it as log σ"),
+        "mean over dimensions": (lambda m, v: kl_of(m, v).mean(-1), "do not average"),
+        "no half": (lambda m, v: 2 * kl_of(m, v).sum(-1), "½ missing"),
+        "two halves": (lambda m, v: 0.5 * kl_of(m, v).sum(-1), "½ too many"),
+        "no -1": (lambda m, v: (kl_of(m, v) + 0.5).sum(-1), "subtract 1"),
+        "-1 once": (lambda m, v: (kl_of(m, v) + 0.5).sum(-1) - 0.5, "not once"),
+        "negative": (lambda m, v: -kl_of(m, v).sum(-1), "mind the sign|never negative"),
+        "plus the log": (lambda m, v: (kl_of(m, v) + v).sum(-1), "narrow cloud"),
+        "swapped": (lambda m, v: 0.5 * ((1 + m**2) / v.exp() + v - 1).sum(-1), "swapped"),
+        "over the batch too": (lambda m, v: kl_of(m, v).sum(), "one number for each example"),
+        "each dimension": (kl_of, "sum over the dimensions"),
+        "mean not squared": (lambda m, v: 0.5 * (m.abs() + v.exp() - v - 1).sum(-1), "and yours"),
+        "detached": (lambda m, v: kl_of(m.detach(), v).sum(-1), "gradient in mean"),
+        "all detached": (lambda m, v: kl_of(m, v).sum(-1).detach(), "gradient in mean"),
+        "a constant": (lambda m, v: torch.ones(len(m), dtype=m.dtype), "and yours"),
+        "nothing": (lambda m, v: None, "should be a tensor"),
+    },
+    exercises.loss_from_logits: {
+        "mean over pixels": (lambda *a: loss_of(*a, pixels=lambda v: v.flatten(1).mean(1)), "hides a β of 24"),
+        "mean over dimensions": (lambda *a: loss_of(*a, dims=lambda v: v.mean(1)), "dimensions of z too"),
+        "mean over both": (
+            lambda *a: loss_of(*a, pixels=lambda v: v.flatten(1).mean(1), dims=lambda v: v.mean(1)),
+            "pixels and over dim",
+        ),
+        "sum over the batch": (lambda *a: loss_of(*a, batch=torch.sum), "take its mean"),
+        "minus the KL": (lambda *a: loss_of(*a, sign=-1), "is added to the loss"),
+        "the ELBO": (lambda *a: -loss_of(*a), "minus the ELBO"),
+        "log-variance": (lambda x, logits, m, s: loss_of(x, logits, m, s / 2), "not of the variance"),
+        "no half": (lambda *a: loss_of(*a, sign=2), "½ missing"),
+        "no KL": (lambda *a: loss_of(*a, sign=0), "KL is missing"),
+        "only the KL": (lambda *a: loss_of(*a, pixels=lambda v: 0), "reconstruction term is missing"),
+        "ink for paper": (lambda x, logits, m, s: loss_of(1 - x, logits, m, s), "ink and paper"),
+        "squared error": (
+            lambda x, logits, m, s: (
+                ((x - torch.sigmoid(logits)) ** 2).flatten(1).sum(1).mean() + kl_of(m, 2 * s).sum(1).mean()
+            ),
+            "in all, and yours",
+        ),
+        "a number each": (lambda *a: loss_of(*a, batch=lambda v: v), "once, at the end"),
+        "clamped": (
+            lambda x, logits, m, s: (
+                torch.nn.functional.binary_cross_entropy(torch.sigmoid(logits), x, reduction="none").flatten(1).sum(1)
+                + kl_of(m, 2 * s).sum(1)
+            ).mean(),
+            "without sigmoid",
+        ),
+        "detached": (lambda x, logits, m, s: loss_of(x, logits, m.detach(), s), "gradient in mean"),
+        "a constant": (lambda *a: torch.tensor(3.0), "in all, and yours"),
+    },
+    exercises.weights_to_bound: {
+        "mean of logs": (lambda p, q: (p - q).mean(0), "mean of the logs"),
+        "no log K": (lambda p, q: torch.logsumexp(p - q, 0), "subtract log K"),
+        "plus log K": (lambda p, q: torch.logsumexp(p - q, 0) + math.log(len(p)), "not added"),
+        "plus log q": (lambda p, q: torch.logsumexp(p + q, 0) - math.log(len(p)), "subtract log q"),
+        "no q": (lambda p, q: torch.logsumexp(p, 0) - math.log(len(p)), "log q is missing"),
+        "largest": (lambda p, q: (p - q).amax(0), "largest weight"),
+        "wrong axis": (lambda p, q: torch.logsumexp(p - q, 1) - math.log(3), "shape"),
+        "underflow": (lambda p, q: torch.exp(p - q).mean(0).log(), "use logsumexp"),
+        "log K of the batch": (lambda p, q: torch.logsumexp(p - q, 0) - math.log(p.shape[1]), "and yours"),
+        "averaged over the batch": (lambda p, q: (torch.logsumexp(p - q, 0) - math.log(len(p))).mean(), "shape"),
+    },
+    exercises.leave_one_out_loss: {
+        "wrong sign": (lambda log_q, f: surrogate(log_q, f, sign=1), "mind the sign"),
+        "own draw": (lambda log_q, f: surrogate(log_q, f, others=lambda v: v.sum(0), count=lambda n: n), "own f"),
+        "no baseline": (lambda log_q, f: surrogate(log_q, f, others=lambda v: 0), "no baseline"),
+        "sum over draws": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.sum(0).mean()), "K draws, not"),
+        "sum over examples": (
+            lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(0).sum()),
+            "B examples, not",
+        ),
+        "sum": (lambda log_q, f: surrogate(log_q, f, reduce=torch.sum), "not the sum"),
+        "divided by K": (lambda log_q, f: surrogate(log_q, f, count=lambda n: n), "K - 1"),
+        "over everything": (
+            lambda log_q, f: surrogate(log_q, f, others=lambda v: v.sum() - v, count=lambda n: 3 * n - 1),
+            "same example",
+        ),
+        "over examples": (
+            lambda log_q, f: surrogate(log_q, f, others=lambda v: v.sum(1, keepdim=True) - v, count=lambda n: 2),
+            "lie along dimension 0",
+        ),
+        "f not detached": (
+            lambda log_q, f: -((f - (f.sum(0) - f) / (len(f) - 1)) * log_q).mean(),
+            "flows through f",
+        ),
+        "log_q detached": (lambda log_q, f: surrogate(log_q.detach(), f), "no gradient reaches log_q"),
+        "only f": (lambda log_q, f: -f.mean(), "no gradient reaches log_q"),
+        "a number a draw": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(1)), "shape"),
+        "squared": (lambda log_q, f: surrogate(log_q, f**2), "should start with"),
+    },
+    exercises.enumerated_gradient: {
+        "no baseline": (lambda v, f: torch.softmax(v, 0) * f, "subtract the mean"),
+        "the mean": (lambda v, f: (torch.softmax(v, 0) @ f) * torch.ones_like(f), "minus its mean"),
+        "not weighed": (lambda v, f: f - torch.softmax(v, 0) @ f, "weigh by the probability"),
+        "plain mean": (lambda v, f: torch.softmax(v, 0) * (f - f.mean()), "under p"),
+        "sign": (lambda v, f: -torch.softmax(v, 0) * (f - torch.softmax(v, 0) @ f), "turned round"),
+        "by the probabilities": (lambda v, f: f, "chain rule"),
+        "own probability": (lambda v, f: torch.softmax(v, 0) * (1 - torch.softmax(v, 0)) * f, "move as well"),
+        "overflow": (
+            lambda v, f: (lambda p: p * (f - p @ f))(v.exp() / v.exp().sum()),
+            "torch.softmax",
+        ),
+        "a scalar": (lambda v, f: (torch.softmax(v, 0) * f).sum(), "shape"),
+        "a constant": (lambda v, f: torch.zeros_like(f), "and yours"),
+    },
+    exercises.one_hot_with_gradient: {
+        "probs": (lambda h, p: p, "swap the roles"),
+        "swapped": (lambda h, p: p + (h - h.detach()), "swap the roles"),
+        "no gradient": (lambda h, p: h, "no gradient flows"),
+        "added": (lambda h, p: h + p, "has to be 0"),
+        "times": (lambda h, p: h * p / p.detach(), "whichever word"),
+        "minus": (lambda h, p: h - (p - p.detach()), "that of probs"),
+        "twice": (lambda h, p: h + 2 * (p - p.detach()), "that of probs"),
+        "rounding": (lambda h, p: h + p - p.detach(), "rounding"),
+        "argmax": (lambda h, p: torch.eye(6)[p.argmax(1)], "should be one_hot"),
     },
     exercises.grid_posterior: {
         "no spacing": (lambda f, g: on_grid(f, g, spacing=False), "spacing"),

@@ -110,7 +110,7 @@ def normalize(log_f: Callable[[sp.Expr], sp.Expr]) -> tuple[sp.Expr, Normal]:
 
 def equal(left: sp.Expr, right: sp.Expr) -> bool:
     """Whether sympy reduces left - right to exactly 0; what stands in a logarithm is taken to be positive."""
-    return sp.simplify(sp.expand(sp.sympify(left - right).replace(sp.log, _log))) == 0
+    return sp.simplify(sp.expand(sp.sympify(left - right).replace(sp.log, _log))).is_zero is True
 
 
 def _log(argument: sp.Expr) -> sp.Expr:

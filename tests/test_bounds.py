@@ -1,0 +1,68 @@
+"""The importance-weighted bound, on a model whose log p(x) and ELBO have closed forms. bounds.elbo is tested in test_autoencoders.py."""
+
+import math
+
+import pytest
+import torch
+
+from vaelib import bounds
+from vaelib.checks import check_mean
+from vaelib.distributions import DiagGaussian, Gaussian
+
+N = 40_000
+
+
+class Straight(torch.nn.Module):
+    """z ~ N(0, 1), x|z ~ N(1.5 z - 0.4, 0.6^2); q(z|x) = N(0.4 x, 0.8^2)."""
+
+    def encode(self, x):
+        return DiagGaussian(0.4 * x.flatten(1), torch.full_like(x.flatten(1), math.log(0.8)))
+
+    def decode(self, z):
+        mean = 1.5 * z[..., None, None] - 0.4
+        return Gaussian(mean, torch.full_like(mean, math.log(0.6)))
+
+
+def check_iw_bound(module):
+    model, value = Straight(), 1.1
+    x = torch.full((N, 1, 1, 1), value, dtype=torch.float64)
+    normal = lambda v, m, s: -0.5 * ((v - m) / s) ** 2 - math.log(s) - 0.5 * math.log(2 * math.pi)  # noqa: E731
+    log_px = normal(value, -0.4, math.hypot(1.5, 0.6))
+    recon = -((value - 1.5 * 0.4 * value + 0.4) ** 2 + 1.5**2 * 0.8**2) / (2 * 0.36) - 0.5 * math.log(
+        2 * math.pi * 0.36
+    )
+    elbo = recon - 0.5 * ((0.4 * value) ** 2 + 0.64 - math.log(0.64) - 1)
+    one = module.iw_bound(model, x, 1, torch.Generator().manual_seed(0))
+    assert one.shape == (N,)
+    check_mean("L_1 is the ELBO", one, elbo, slip=log_px)
+    # E[p(x, z)/q(z)] = p(x): the mean weight is unbiased at every K
+    for K in (1, 7):
+        weights = torch.exp(module.iw_bound(model, x, K, torch.Generator().manual_seed(K)))
+        check_mean(f"the mean weight at K = {K}", weights, math.exp(log_px), slip=math.exp(elbo))
+    many = module.iw_bound(model, x[:200], 2000, torch.Generator().manual_seed(2))
+    assert abs(float(many.mean()) - log_px) < 0.01
+
+
+def test_the_importance_weighted_bound():
+    check_iw_bound(bounds)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("- math.log(samples)", ""),
+        ("- math.log(samples)", "+ math.log(samples)"),
+        ("+ prior.log_prob(z) - q.log_prob(z)", "- q.log_prob(z)"),
+        ("+ prior.log_prob(z) - q.log_prob(z)", "+ prior.log_prob(z)"),
+        ("+ prior.log_prob(z) - q.log_prob(z)", "- prior.log_prob(z) + q.log_prob(z)"),
+        ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.mean(0)"),
+        ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.amax(0)"),
+    ],
+)
+def test_planted_errors_in_the_bound(old, new, plant, caught):
+    caught(f"iw_bound: {old} -> {new}", lambda: check_iw_bound(plant("vaelib.bounds", old, new)))
+
+
+def test_the_bound_needs_a_draw():
+    with pytest.raises(ValueError, match="samples=0 was given: the bound averages over at least 1 draw"):
+        bounds.iw_bound(Straight(), torch.zeros(2, 1, 1, 1), 0)
