@@ -17,7 +17,11 @@ import pytest
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
-LEDGER = {"01_ae_vs_vae": ["AE-1", "AE-2", "AE-3", "VAE-1", "VAE-2", "VAE-3", "VAE-4", "VAE-5", "VAE-6"]}
+LEDGER = {
+    "01_ae_vs_vae": ["AE-1", "AE-2", "AE-3", "VAE-1", "VAE-2", "VAE-3", "VAE-4", "VAE-5", "VAE-6"],
+    "02_elbo": [f"ELBO-{k}" for k in range(1, 18)],
+    "03_gradient_estimators": [f"G-{k}" for k in range(1, 12)],
+}
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
 
@@ -88,7 +92,7 @@ def test_every_equation_has_its_check(path):
     checks = "\n".join(cell.source for cell in code_cells(path))
     for name in LEDGER.get(path.stem, []):
         assert f"({name})" in prose
-        assert re.search(rf'check\(\s*f?"{name}: ', checks), name
+        assert re.search(rf'check(_mean)?\(\s*f?"{name}: ', checks), name
 
 
 # ---- exercises
@@ -183,6 +187,16 @@ def start_here():
 @pytest.fixture(scope="module")
 def ae_vs_vae():
     return Played("01_ae_vs_vae")
+
+
+@pytest.fixture(scope="module")
+def elbo():
+    return Played("02_elbo")
+
+
+@pytest.fixture(scope="module")
+def gradient_estimators():
+    return Played("03_gradient_estimators")
 
 
 PLANTED_00 = [
@@ -381,6 +395,344 @@ PLANTED_01 = [
 ]
 
 
+# claim (its beginning) -> planted errors (old, new, cells to run again): the first check to fail is that claim's
+GAUSSIAN, DISCRETE = ("nine-lines", "gaussian-lines"), ("nine-lines", "discrete-lines")
+PLANTED_02 = {
+    "E_q[z^": [
+        ("z**n * q.prob(z)", "z**n * prior.prob(z)", "referee-moments"),
+        ("z**n * q.prob(z)", "(z - mu) ** n * q.prob(z)", "referee-moments"),
+        ("q.expect(lambda z, n=n: z**n)", "q.expect(lambda z, n=n: (-z) ** n)", "referee-moments"),
+    ],
+    "E_q[log p(x, z)]": [
+        ("0.7 + 1.3 * nodes", "0.7 + 1.3**2 * nodes", "referee-quadrature"),
+        ("math.sqrt(2 * math.pi)", "math.sqrt(math.pi)", "referee-quadrature"),
+        ("hermite_e.hermegauss(20)", "hermite.hermgauss(20)", "referee-quadrature"),
+    ],
+    "normalize finds": [
+        ("equal(log_integral, sp.log(integral))", "equal(log_integral, integral)", "referee-normalize"),
+        ("-a * z**2 + b * z + c), (z", "-a * z**2 / 2 + b * z + c), (z", "referee-normalize"),
+        ("-a * z**2 + b * z + c), (z", "-a * z**2 + b * z), (z", "referee-normalize"),
+    ],
+    "ELBO-1": [
+        ("w**2 + sigma**2)).log_prob", "w**2 + sigma)).log_prob", "evidence"),
+        ("w**2 + sigma**2)).log_prob", "2 * w**2 + sigma**2)).log_prob", "evidence"),
+        ("Normal(b, sp.sqrt(w**2 + s", "Normal(-b, sp.sqrt(w**2 + s", "evidence"),
+        ("Normal(b, sp.sqrt(w**2 + s", "Normal(w * b, sp.sqrt(w**2 + s", "evidence"),
+    ],
+    "ELBO-2": [
+        ("log_px * integrate(", "log_px + integrate(", *GAUSSIAN),
+        ("log_px * integrate(lambda z: q.prob(z))", "log_px * integrate(lambda z: q.prob(z) ** 2)", *GAUSSIAN),
+        ("log_px * integrate(lambda z: q.prob(z))", "log_px * integrate(lambda z: q.prob(z) ** 2)", *DISCRETE),
+        ("log_px * integrate(", "-log_px * integrate(", *DISCRETE),
+    ],
+    "ELBO-3": [
+        ("q.prob(z) * log_px),", "q.prob(z) * log_px**2),", *GAUSSIAN),
+        ("q.prob(z) * log_px),", "posterior.prob(z) * log_joint(z)),", *DISCRETE),
+        ("q.prob(z) * log_px),", "q.prob(z) * log_joint(z)),", *DISCRETE),
+    ],
+    "ELBO-4": [
+        ("q.expect(lambda z: log_px)", "q.expect(lambda z: log_joint(z))", *GAUSSIAN),
+        ("q.expect(lambda z: log_px)", "q.expect(lambda z: log_px + q.log_prob(z))", *GAUSSIAN),
+        ("q.expect(lambda z: log_px)", "q.expect(lambda z: q.prob(z) * log_px)", *DISCRETE),
+    ],
+    "ELBO-5": [
+        ("log_joint(z) - posterior", "log_joint(z) + posterior", *GAUSSIAN),
+        ("log_joint(z) - posterior", "log_px_z(z) - posterior", *GAUSSIAN),
+        ("log_joint(z) - posterior.log_prob(z)),", "log_joint(z)),", *DISCRETE),
+        ("log_joint(z) - posterior.log_prob(z)),", "log_joint(z) - q.log_prob(z)),", *DISCRETE),
+    ],
+    "ELBO-6": [
+        ("(posterior.log_prob(z) + q.log_prob(z))", "(posterior.log_prob(z) - q.log_prob(z))", *GAUSSIAN),
+        ("(log_joint(z) + q.log_prob(z))", "log_joint(z)", *GAUSSIAN),
+        ("(log_joint(z) + q.log_prob(z))", "(log_joint(z) - q.log_prob(z))", *DISCRETE),
+    ],
+    "ELBO-7": [
+        ("- q.log_prob(z)) + q.expect", "- q.log_prob(z)) - q.expect", *GAUSSIAN),
+        ("q.log_prob(z) - posterior.log_prob(z)),", "posterior.log_prob(z) - q.log_prob(z)),", *GAUSSIAN),
+        ("log_joint(z) - q.log_prob(z)) +", "log_joint(z)) +", *DISCRETE),
+        ("log_joint(z) - q.log_prob(z)) +", "log_joint(z) + q.log_prob(z)) +", *DISCRETE),
+    ],
+    "ELBO-8": [
+        ("elbo + kl,", "elbo - kl,", *GAUSSIAN),
+        ("sp.log(t / s)", "sp.log(s / t)", *GAUSSIAN),
+        ("/ (2 * t**2)", "/ t**2", *GAUSSIAN),
+        ("/ (2 * t**2)", "/ (2 * s**2)", *GAUSSIAN),
+        ("sp.E * s**2) / 2", "sp.E * s**2)", *GAUSSIAN),
+        ("sp.E * s**2) / 2", "sp.E * s) / 2", *GAUSSIAN),
+        ("+ w**2 * s**2", "", *GAUSSIAN),
+        ("u * sp.log(u / r)", "r * sp.log(r / u)", *DISCRETE),
+        ("sp.log(p * given / u)", "sp.log(p * given)", *DISCRETE),
+    ],
+    "ELBO-9": [
+        ("ratio[k] - 1 - sp.log", "ratio[k] - 1 + sp.log", "nonneg"),
+        ("[p / u for u, p", "[u / p for u, p", "nonneg"),
+        ("log_r = log_post_at - log_q_at", "log_r = log_q_at - log_post_at", "nonneg"),
+        ("np.exp(log_r) - 1 - log_r", "-log_r / 2", "nonneg"),
+    ],
+    "ELBO-10": [
+        ("log_px_z) - q.kl(prior)))\ncheck(", "log_px_z) + q.kl(prior)))\ncheck(", "two-forms"),
+        ("log_px_z) - q.kl(prior)))\ncheck(", "log_px_z) - prior.kl(q)))\ncheck(", "two-forms"),
+        ("log_px_z) - q.kl(prior)))\ncheck(", "log_joint) - q.kl(prior)))\ncheck(", "two-forms"),
+        ("- q_d.kl(prior_d)", "- prior_d.kl(q_d)", "two-forms"),
+        ("- q_d.kl(prior_d)", "- q_d.kl(prior_d) / 2", "two-forms"),
+    ],
+    "ELBO-11": [
+        ("sp.diff(elbo, mu), sp.diff(elbo, s)", "sp.diff(elbo, mu), sp.diff(elbo + q.kl(prior), s)", "gap"),
+        ("posterior.mean) and", "w * (x - b)) and", "gap"),
+        ("gap.subs(best[0]), 0", "elbo.subs(best[0]), 0", "gap"),
+        ("hessian = sp.hessian(elbo", "hessian = sp.hessian(-elbo", "gap"),
+        ("+ log_std + 0.5", "- log_std + 0.5", "gap-numeric"),
+        ("0.4 - 1.9 * at + 0.5", "0.4 - 1.9 * at - 0.5", "gap-numeric"),
+        ("+ at**2\n", "\n", "gap-numeric"),
+    ],
+    "ELBO-12": [
+        ("p * given / u for", "p * given * u for", "jensen"),
+        ("sp.log(a) + (r - a) / a", "sp.log(a) + (r - a) ** 2 / a", "jensen"),
+        ("np.exp(log_q_at) * np.exp(log_weight_at)", "np.exp(log_weight_at)", "jensen"),
+        ("np.trapezoid(np.exp(log_q_at) * log_weight_at", "np.trapezoid(np.exp(log_post_at) * log_weight_at", "jensen"),
+        ("log_joint(z) - q.log_prob(z)).subs", "log_joint(z)).subs", "jensen"),
+    ],
+    "ELBO-13": [
+        ("(mu**2 + sp.exp(v) - v - 1) / 2", "mu**2 + sp.exp(v) - v - 1", "kl"),
+        ("(mu**2 + sp.exp(v) - v - 1) / 2", "(mu**2 + sp.exp(v) + v - 1) / 2", "kl"),
+        ("(mu**2 + sp.exp(v) - v - 1) / 2", "(mu**2 + sp.exp(2 * v) - v - 1) / 2", "kl"),
+        ("(mu**2 + sp.exp(v) - v - 1) / 2", "(mu**2 + sp.exp(v) - v) / 2", "kl"),
+        ("sp.exp(v / 2))\nkl", "sp.exp(v))\nkl", "kl"),
+        ("encoder.kl(prior)", "prior.kl(encoder)", "kl"),
+        ("(sp.exp(v) - 1) / 2))", "(sp.exp(v) - 1)))", "kl"),
+        ("+ Normal(*sides).kl(prior)))\n", "- Normal(*sides).kl(prior)))\n", "kl"),
+        ("return 0.5 * (mean**2", "return (mean**2", "kl-code"),
+        ("torch.exp(2 * log_std) - 2 * log_std - 1)", "torch.exp(log_std) - log_std - 1)", "kl-code"),
+        ("torch.exp(2 * log_std) - 2 * log_std - 1)", "torch.exp(2 * log_std) + 2 * log_std - 1)", "kl-code"),
+        (
+            "torch.exp(2 * log_std) - 2 * log_std - 1).sum(-1)",
+            "torch.exp(2 * log_std) - 2 * log_std).sum(-1)",
+            "kl-code",
+        ),
+        ("- 2 * log_std - 1).sum(-1)", "- 2 * log_std - 1).mean(-1)", "kl-code"),
+        (
+            "kl_divergence(normal, torch.distributions.Normal(0.0, 1.0))",
+            "kl_divergence(torch.distributions.Normal(0.0, 1.0), normal)",
+            "kl-code",
+        ),
+        ("(torch.exp(2 * log_std) - 1) / 2], 1)", "torch.exp(2 * log_std) - 1], 1)", "kl-code"),
+    ],
+    "ELBO-14": [
+        ("bce = -(ink", "bce = (ink", "likelihoods"),
+        ("(1 - ink) * sp.log(1 - theta))", "ink * sp.log(1 - theta))", "likelihoods"),
+        ("(1 - theta) ** (1 - ink)", "(1 - theta) ** ink", "likelihoods"),
+        ('reduction="none").sum((1, 2, 3))', 'reduction="none").mean((1, 2, 3))', "likelihoods"),
+        (
+            "F.binary_cross_entropy(torch.sigmoid(logits), pixels",
+            "F.binary_cross_entropy(torch.sigmoid(logits), 1 - pixels",
+            "likelihoods",
+        ),
+        ("-squares / (2 * std**2)", "-squares / std**2", "likelihoods"),
+        ("-squares / (2 * std**2)", "-squares / (2 * std)", "likelihoods"),
+        ("- 8 * math.log(2 * math.pi * std**2)", "- 16 * math.log(2 * math.pi * std**2)", "likelihoods"),
+        ("- 8 * math.log(2 * math.pi * std**2)", "", "likelihoods"),
+        ("total_error / (2 * sigma**2)", "total_error / sigma**2", "hidden-numbers"),
+        ('"mean over pixels", total_error / n)', '"mean over pixels", total_error / n**2)', "hidden-numbers"),
+        ("+ q.kl().mean()", "+ q.kl().sum()", "reduction-gradient"),
+        ("+ q.kl().mean()", "+ q.kl().mean() / 784", "reduction-gradient"),
+        ("(beta * terms.kl - terms.log_px).mean()", "(beta * terms.kl + terms.log_px).mean()", "reduction-gradient"),
+    ],
+    "ELBO-15": [
+        ("near_one = torch.tensor(1 - 1e-8)", "near_one = torch.tensor(1 - 1e-7)", "clamp"),
+        ("near_one = torch.tensor(1 - 1e-8)", "near_one = torch.tensor(1 - 1e-8, dtype=torch.float64)", "clamp"),
+        ("clamp(1e-8, 1 - 1e-8)", "clamp(1e-8, 1 - 1e-6)", "clamp"),
+        ("F.softplus(sure)", "F.softplus(-sure)", "clamp"),
+        ("F.softplus(sure)", "torch.log(1 + torch.exp(3 * sure))", "clamp"),
+        ("sp.log(1 + sp.exp(30))", "sp.log(1 + sp.exp(-30))", "clamp"),
+    ],
+    "ELBO-16": [
+        ("np.log(weight[draws].mean(1))", "np.log(weight[draws].sum(1))", "iw-exact"),
+        ("np.log(weight[draws].mean(1))", "np.log(weight[draws]).mean(1)", "iw-exact"),
+        ("np.log(weight[draws].mean(1))", "np.log(weight[draws].max(1))", "iw-exact"),
+        ("q_z[draws].prod(1)", "p_z[draws].prod(1)", "iw-exact"),
+        ("p_z * p_x_given_z / q_z", "p_x_given_z / q_z", "iw-exact"),
+        ("- q_z @ np.log(q_z / p_z)", "+ q_z @ np.log(q_z / p_z)", "iw-exact"),
+        ("torch.logsumexp(log_w, -1) - math.log(2)", "torch.logsumexp(log_w, -1)", "iw-closed"),
+        ("torch.logsumexp(log_w, -1) - math.log(2)", "log_w.mean(-1)", "iw-closed"),
+        ("- q1.log_prob(pairs)", "", "iw-closed"),
+        ("mu: 0.5 * v - 0.2", "mu: 0.5 * v + 0.2", "iw-closed"),
+    ],
+    "ELBO-17": [
+        ("+ entropy_of(joint.sum(0)) - entropy_of(joint)", "- entropy_of(joint)", "mi"),
+        ("+ entropy_of(joint.sum(0)) - entropy_of(joint)", "+ entropy_of(joint)", "mi"),
+        ("aggregate * np.log(aggregate / p_z4)", "p_z4 * np.log(p_z4 / aggregate)", "mi"),
+        ("aggregate = q_z_x.mean(0)", "aggregate = q_z_x.sum(0)", "mi"),
+        ("math.log(q_z_x[i, k] / p_z4[k])", "math.log(p_z4[k] / q_z_x[i, k])", "mi"),
+    ],
+}
+
+TABLE, WORDS = ("exact", "table", "table-check"), ("discrete", "discrete-table")
+PLANTED_03 = {
+    "G-1": [
+        ("sp.diff(log_joint(z), w))\ncheck", "sp.diff(log_joint(z), b))\ncheck", "model"),
+        ("sp.diff(log_joint(z), w))\ncheck", "log_joint(z))\ncheck", "model"),
+        ("sp.diff(q.log_prob(z), w) == 0", "sp.diff(q.log_prob(z), mu) == 0", "model"),
+        ("per_draw = draws * (2.2", "per_draw = (2.2", "theta"),
+        ("/ 0.7**2  #", "/ 0.7  #", "theta"),
+        ("per_draw = draws", "per_draw = -draws", "theta"),
+    ],
+    "G-2": [
+        ("per_draw[:, :S].mean(1)", "per_draw[:, :S].sum(1)", "theta"),
+        ("per_draw[:, :S].mean(1)", "per_draw[:, :S].median(1).values", "theta"),
+        ("float(inside.subs(numbers))", "-float(inside.subs(numbers))", "theta"),
+        ("float(estimates.var())", "float(estimates.std())", "theta"),
+        ("spreads.append(float(estimates.var()))", "spreads.append(float(per_draw.var()))", "theta"),
+        ("per_draw[:, :S].mean(1)", "per_draw[:, :1].mean(1)", "theta"),
+    ],
+    "G-3": [
+        ("outer - inner, missing", "outer + inner, missing", "hard"),
+        ("outer - inner, missing", "outer - inner, -missing", "hard"),
+        ("(f(z) * sp.diff(q.log_prob(z), phi))", "(sp.diff(q.log_prob(z), phi))", "hard"),
+        ("(f(z) * sp.diff(q.log_prob(z), phi))", "(f(z) * q.log_prob(z))", "hard"),
+    ],
+    "G-4": [
+        ("/ density, score))", ", score))", "score"),
+        ("/ density, score))", "/ density, -score))", "score"),
+        ("density = q.prob(z)", "density = q.log_prob(z)", "score"),
+    ],
+    "G-5": [
+        ("score.subs(z, v)), 0", "(z * score).subs(z, v)), 0", "score"),
+        ("score.subs(z, v)), 0", "(score + 1).subs(z, v)), 0", "score"),
+        ("score.subs(z, v)), 0", "(score**2).subs(z, v)), 0", "score"),
+        ("score * density, (z", "z * score * density, (z", "score"),
+    ],
+    "G-6": [
+        ("dq * log_ratio + q1_density * score", "dq * log_ratio - q1_density * score", "kl"),
+        ("dq * log_ratio + q1_density * score", "dq * log_ratio", "kl"),
+        ("(dq * log_ratio + dq)", "(dq * log_ratio + q1_density)", "kl"),
+        ("(log_ratio + 1) * dq", "(log_ratio - 1) * dq", "kl"),
+        ("(log_ratio + 1) * score,", "(log_ratio + 2) * score,", "kl"),
+        ("(log_ratio + 1) * score,", "(log_ratio + 1),", "kl"),
+        ("/ (2 * s2**2)", "/ s2**2", "kl"),
+        ("sp.log(s2 / s1)", "sp.log(s1 / s2)", "kl"),
+        ("= q1.log_prob(z) - p.log_prob(z)", "= p.log_prob(z) - q1.log_prob(z)", "kl"),
+        ("(ratio_at + constant) * (at", "(-ratio_at + constant) * (at", "one"),
+        ("(at - 0.9) / 0.6**2", "(at - 0.9) / 0.6", "one"),
+        ("(at - 0.9) / 0.6**2", "at / 0.6**2", "one"),
+        ("(((log_ratio + c) * score) ** 2)", "((log_ratio * score + c) ** 2)", "one"),
+    ],
+    "G-7": [
+        ("sp.diff(f(mu + s * eps), phi)\n", "sp.diff(f(mu + s + eps), phi)\n", "path"),
+        ("sp.diff(f(mu + s * eps), phi)\n", "sp.diff(f(mu + s**2 * eps), phi)\n", "path"),
+        ("sp.diff(f(mu + s * eps), phi)\n", "f(mu + s * eps)\n", "path"),
+        ("sp.diff(f(mu + s * eps), phi)\n", "sp.diff(f(z), phi)\n", "path"),
+    ],
+    "G-8": [
+        ('"G-8: with ∇", table["ELBO", "pathwise"][:, 0]', '"G-8: with ∇", no_gradient', "table-check"),
+        (
+            '"G-8: with ∇", table["ELBO", "pathwise"][:, 0]',
+            '"G-8: with ∇", -table["ELBO", "pathwise"][:, 0]',
+            "table-check",
+        ),
+        (
+            '"G-8: with ∇", table["ELBO", "pathwise"][:, 0]',
+            '"G-8: with ∇", table["ELBO", "pathwise"][:, 1]',
+            "table-check",
+        ),
+    ],
+    "G-9": [
+        ('score_function, "pathwise": gradients.pathwise', 'pathwise, "pathwise": gradients.score_function', *TABLE),
+        ("(f(z) * sp.diff(q.log_prob(z), phi) + sp.diff(f(z), phi))", "(f(z) * sp.diff(q.log_prob(z), phi))", *TABLE),
+        ("per_draw = sp.diff(f(z).subs(z, moved), phi)", "per_draw = sp.diff(f(z), z).subs(z, moved)", *TABLE),
+        ("(per_draw**k).subs(eps, v)", "per_draw.subs(eps, v) ** 2", *TABLE),
+        ("sp.diff(q.expect(f), phi).subs", "-sp.diff(q.expect(f), phi).subs", *TABLE),
+        ("    + 2 * rest_mean *", "    + rest_mean *", "dimension-exact", "dimension-check"),
+        ("+ ((D - 1) * f_mean) ** 2", "+ (D - 1) * f_mean**2", "dimension-exact", "dimension-check"),
+        ("- cross**2 - true_slope**2", "- true_slope**2", "dimension-exact", "dimension-check"),
+        ("4 * (z - 1) ** 2", "2 * (z - 1) ** 2", "dimension-exact", "dimension-check"),
+        ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions", "vae-measure", "vae-check"),
+    ],
+    "G-10": [
+        ("mean_of(parabola(z) * score**2) / mean_of(score**2)", "mean_of(parabola(z) * score**2)", "baseline"),
+        (
+            "mean_of(parabola(z) * score**2) / mean_of(score**2)",
+            "mean_of(parabola(z) * score) / mean_of(score**2)",
+            "baseline",
+        ),
+        (
+            "mean_of(parabola(z) * score**2) / mean_of(score**2)",
+            "-mean_of(parabola(z) * score**2) / mean_of(score**2)",
+            "baseline",
+        ),
+        (
+            "second = mean_of((parabola(z) - constant) ** 2 * score**2)",
+            "second = mean_of((parabola(z) - constant) ** 2)",
+            "baseline",
+        ),
+        ("sigma / sp.sqrt(w**2 + sigma**2)", "sigma**2 / sp.sqrt(w**2 + sigma**2)", "landing"),
+        ("w * (x - b) / (w**2 + sigma**2)", "w * (x + b) / (w**2 + sigma**2)", "landing"),
+        (
+            "gradients.path_derivative(log_q, f_elbo, sample, there",
+            "gradients.pathwise(log_q, f_elbo, sample, there",
+            "landing",
+        ),
+        ("(gradients.leave_one_out, four)", "(own_mean, four)", "variance-table", "variance-check"),
+        (
+            "baseline=constants)",
+            "baseline={k: 3 * v for k, v in constants.items()})",
+            "variance-table",
+            "variance-check",
+        ),
+        (
+            "(gradients.path_derivative, many)",
+            "(lambda *a: {k: v / 2 for k, v in gradients.path_derivative(*a).items()}, many)",
+            "variance-table",
+            "variance-check",
+        ),
+    ],
+    "G-11": [
+        ("sum(sign * (F", "sum((F", "discrete"),
+        ("/ 2e-6", "/ 1e-6", "discrete"),
+        ("@ curved(None, words))", "@ linear(None, words))", "discrete"),
+        ("return gradients.straight_through", "return gradients.categorical", *WORDS),
+        (
+            "(gradients.score_function, draw, gumbel_noise)",
+            "(gradients.score_function, draw, gumbel_noise / 2)",
+            "discrete-table",
+        ),
+        (
+            "(gradients.leave_one_out, draw, gumbel_noise)",
+            "(gradients.leave_one_out, draw, -gumbel_noise)",
+            "discrete-table",
+        ),
+        (
+            "(gradients.leave_one_out, draw, gumbel_noise)",
+            "(lambda *a: {k: v / 2 for k, v in gradients.leave_one_out(*a).items()}, draw, gumbel_noise)",
+            "discrete-table",
+        ),
+        ("word_log_q, linear, draw_through", "word_log_q, curved, draw_through", "discrete-table"),
+        (
+            "gradients.pathwise, draw_through, gumbel_noise",
+            "gradients.leave_one_out, draw, gumbel_noise",
+            "discrete-table",
+        ),
+        (
+            'gumbel_softmax(params["logits"], eps, tau)',
+            'gumbel_softmax(params["logits"], eps, 1 / tau)',
+            "temperature",
+            "temperature-check",
+        ),
+        (
+            'gumbel_softmax(params["logits"], eps, tau)',
+            'gumbel_softmax(params["logits"], eps, 1.0)',
+            "temperature",
+            "temperature-check",
+        ),
+        (
+            'gumbel_softmax(params["logits"], eps, tau)',
+            'gumbel_softmax(-params["logits"], eps, tau)',
+            "temperature",
+            "temperature-check",
+        ),
+    ],
+}
+
+
 @pytest.mark.parametrize(("old", "new", "names"), [(old, new, names) for old, new, *names in PLANTED_00])
 def test_planted_errors_in_00(start_here, caught, old, new, names):
     caught(f"{old} -> {new}", lambda: start_here.again(old, new, *names))
@@ -391,7 +743,35 @@ def test_planted_errors_in_01(ae_vs_vae, caught, old, new, names):
     caught(f"{old} -> {new}", lambda: ae_vs_vae.again(old, new, *names))
 
 
-@pytest.mark.parametrize("stem", ["start_here", "ae_vs_vae"])
+@pytest.mark.parametrize(
+    ("stem", "claim", "old", "new", "names"),
+    [
+        (stem, claim, old, new, names)
+        for stem, planted in (("elbo", PLANTED_02), ("gradient_estimators", PLANTED_03))
+        for claim, errors in planted.items()
+        for old, new, *names in errors
+    ],
+)
+def test_planted_errors_fail_the_check_of_their_claim(stem, claim, old, new, names, request, caught):
+    played = request.getfixturevalue(stem)
+
+    def attempt():
+        with pytest.raises(AssertionError) as failure:
+            played.again(old, new, *names)
+        if not str(failure.value).startswith(f"✗ {claim}"):
+            pytest.fail(f"another check failed: {failure.value}")
+        raise failure.value
+
+    caught(f"{claim}: {old} -> {new}", attempt)
+
+
+def test_every_claim_of_02_and_03_has_three_planted_errors():
+    for stem, planted in (("02_elbo", PLANTED_02), ("03_gradient_estimators", PLANTED_03)):
+        assert {claim for claim in planted if "-" in claim} == set(LEDGER[stem])
+        assert all(len(set(errors)) >= 3 for errors in planted.values())
+
+
+@pytest.mark.parametrize("stem", ["start_here", "ae_vs_vae", "elbo", "gradient_estimators"])
 def test_every_slider_to_both_ends(stem, request, capsys):
     import inspect
     import time
