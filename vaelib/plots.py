@@ -129,11 +129,13 @@ def curves(
     ylabel: str,
     title: str = "",
     log: str = "",
+    points: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
 ) -> Axes:
     """Lines in one panel.
 
     Args:
         lines: name -> (x values, y values), equally long.
+        points: name of a line -> measured points, drawn over it as large open circles.
         xlabel, ylabel: with units.
         log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
     """
@@ -149,6 +151,8 @@ def curves(
             markevery=max(1, len(x) // 10),
             label=name,
         )
+        if points is not None and name in points:
+            ax.plot(*points[name], "o", color=COLOURS[k % len(COLOURS)], markerfacecolor="none", markersize=9)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
         ax.set_xscale("log")
@@ -239,7 +243,7 @@ def bound(z: torch.Tensor, densities: Mapping[str, torch.Tensor], spans: Mapping
 
 
 def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60) -> Axes:
-    """Draws of a few estimators, a panel for each entry, over one axis: the exact value dashed, the means in the titles.
+    """Draws of a few estimators, a panel for each entry, over one axis that leaves out the farthest 0.4 %; the exact value dashed.
 
     Args:
         panels: panel title -> name -> draws (N,).
@@ -255,7 +259,7 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            ax.hist(draws.clamp(low, high).numpy(), bins, (low, high), color=COLOURS[k], alpha=0.55, label=label)
+            ax.hist(draws.numpy(), bins, (low, high), color=COLOURS[k], alpha=0.55, label=label)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="estimates", title=title)
