@@ -19,6 +19,9 @@ POINTS = torch.randn(30, 2)
             labels={k: torch.arange(30) % 10 for k in ("AE", "VAE")},
         ),
         lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "steps", "loss (nats)", log="xy"),
+        lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "D", "variance", points={"a": ([1, 2], [3.1, 3.9])}),
+        lambda: plots.bound(torch.linspace(-1, 1, 5), {"q": torch.rand(5)}, {"ELBO": (0, -3.0), "gap": (-3.0, -2.0)}),
+        lambda: plots.histograms({"a": {"one draw": POINTS[:, 0]}, "b": {"one draw": POINTS[:, 1]}}, 0.0, "estimate"),
         lambda: plots.manifolds({"AE": GREY[:9], "VAE": GREY[:9]}, 3, axis="std"),
         lambda: plots.latent_points({"AE": POINTS}, {"AE": POINTS[0]}, {"AE": GREY[0]}),
     ],
@@ -45,6 +48,29 @@ def test_curves_carry_labels_that_do_not_need_colour():
     first, second = ax.get_lines()
     assert first.get_linestyle() != second.get_linestyle()
     assert first.get_marker() != second.get_marker()
+    plt.close("all")
+
+
+def test_a_bound_is_drawn_to_scale_and_said(capsys):
+    """Bars start and end where they should, and what is written beside each is its length with its sign."""
+    z = torch.linspace(-1, 1, 5)
+    plane = plots.bound(z, {"q": z.exp()}, {"ELBO": (0, -3.0), "gap": (-3.0, -2.25)})
+    assert "ELBO -3.000, gap +0.750" in capsys.readouterr().out
+    ladder = plane.figure.axes[1]
+    bars = [(p.get_x(), p.get_x() + p.get_width()) for p in ladder.patches]
+    assert bars == [(0, -3.0), (-3.0, -2.25)]
+    assert [text.get_text().strip() for text in ladder.texts] == ["-3.00", "+0.75"]
+    low, high = ladder.get_xlim()
+    assert low < -3 < 0 < high
+    plt.close("all")
+
+
+def test_histograms_share_an_axis_that_shows_the_exact_value():
+    draws = torch.cat([torch.zeros(999), torch.tensor([1e6])])  # one far draw does not squeeze the rest
+    ax = plots.histograms({"a": {"x": draws}, "b": {"x": draws + 1}}, exact=3.0, xlabel="estimate")
+    low, high = ax.get_xlim()
+    assert low < 0 < 3.0 < high < 100
+    assert ax.get_xlim() == ax.figure.axes[1].get_xlim()
     plt.close("all")
 
 

@@ -58,6 +58,23 @@ def _near(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
     return a.shape == b.shape and float((a - b).detach().double().abs().max()) <= tolerance
 
 
+def _known_slips(got: torch.Tensor, right: torch.Tensor, hints: dict[str, torch.Tensor], tolerance: float) -> None:
+    """Raise the hint whose wrong result the answer gave, where that result differs from the right one."""
+    for hint, wrong in hints.items():
+        if not _near(right, wrong, tolerance) and _near(got, wrong, tolerance):
+            raise Wrong(hint)
+
+
+def _gradients(answer: Callable, wanted: dict[str, tuple[torch.Tensor, torch.Tensor]], tolerance: float) -> None:
+    """Compare the gradients of the sum of ``answer(*inputs)``; ``wanted`` is name -> (input, its right gradient)."""
+    inputs = [value.clone().requires_grad_() for value, _ in wanted.values()]
+    total = answer(*inputs).sum()
+    given = torch.autograd.grad(total, inputs, allow_unused=True) if total.requires_grad else [None] * len(inputs)
+    for (name, (_, right)), gradient in zip(wanted.items(), given, strict=True):
+        if gradient is None or not _near(gradient, right, tolerance):
+            raise Wrong(f"the values are right, the gradient in {name} is not: stay in PyTorch, without detach.")
+
+
 @exercise
 def to_unit_range(answer: Callable) -> str:
     """00.1 uint8 images (N, C, H, W), 0 to 255, to float32 images in [0, 1]."""
@@ -103,9 +120,7 @@ def reparameterize(answer: Callable) -> str:
         "the noise comes in through eps.": mean,
         "mean - std * eps has the right distribution, but VAE-1 adds: use +.": mean - std * eps,
     }
-    for hint, wrong in hints.items():
-        if _near(z, wrong, 1e-5):
-            raise Wrong(hint)
+    _known_slips(z, mean + std * eps, hints, 1e-5)
     if not _near(z, mean + std * eps, 1e-5):
         raise Wrong("z should have mean `mean` and standard deviation exp(log_std) when eps ~ N(0, I).")
     lost = "the values are right, but no gradient reaches {}: compute z from the tensors themselves, without detach or NumPy."
@@ -242,19 +257,13 @@ def gaussian_kl(answer: Callable) -> str:
             "the log-variance is subtracted: a narrow cloud is dear.": right + v.sum(-1),
             "the arguments are swapped: this is KL(N(0, I) || q).": 0.5 * ((1 + m**2) * torch.exp(-v) + v - 1).sum(-1),
         }
-        for hint, wrong in hints.items():
-            if not _near(right, wrong, 1e-5) and _near(kl, wrong, 1e-5):
-                raise Wrong(hint)
+        _known_slips(kl, right, hints, 1e-5)
         if not _near(kl, right, 1e-5):
             raise Wrong(
                 f"for mean {m[0].tolist()} and log_var {v[0].tolist()} the KL is {right[0]:.5f}, and yours {kl[0]:.5f}."
             )
-    inputs = mean.clone().requires_grad_(), log_var.clone().requires_grad_()
-    value = answer(*inputs).sum()
-    given = torch.autograd.grad(value, inputs, allow_unused=True) if value.requires_grad else (None, None)
-    for name, gradient, right in zip(("mean", "log_var"), given, (mean, (torch.exp(log_var) - 1) / 2), strict=True):
-        if gradient is None or not _near(gradient, right, 1e-5):
-            raise Wrong(f"the values are right, the gradient in {name} is not: stay in PyTorch, without detach.")
+    wanted = {"mean": (mean, mean), "log_var": (log_var, (torch.exp(log_var) - 1) / 2)}
+    _gradients(answer, wanted, 1e-5)
     return "values and gradients are right."
 
 
@@ -291,9 +300,7 @@ def loss_from_logits(answer: Callable) -> str:
             bce + (x * logits).flatten(1).sum(1) - ((1 - x) * logits).flatten(1).sum(1) + kl
         ).mean(),
     }
-    for hint, wrong in hints.items():
-        if _near(loss, wrong, 1e-6):
-            raise Wrong(hint)
+    _known_slips(loss, right, hints, 1e-6)
     if not _near(loss, right, 1e-6):
         raise Wrong(
             f"the reconstruction term is {bce.mean():.5f} and the KL {kl.mean():.5f}: {right:.5f} in all, and yours is {loss:.5f}."
@@ -303,13 +310,12 @@ def loss_from_logits(answer: Callable) -> str:
         raise Wrong(
             f"two pixels with logit 200 that are paper cost 400 nats, and yours {float(sure):g}: work from the logits, without sigmoid."
         )
-    inputs = [t.clone().requires_grad_() for t in (logits, mean, log_std)]
-    value = answer(x, *inputs)
-    given = torch.autograd.grad(value, inputs, allow_unused=True) if value.requires_grad else (None,) * 3
-    wanted = ((torch.sigmoid(logits) - x) / 5, mean / 5, (torch.exp(2 * log_std) - 1) / 5)
-    for name, gradient, slope in zip(("logits", "mean", "log_std"), given, wanted, strict=True):
-        if gradient is None or not _near(gradient, slope, 1e-6):
-            raise Wrong(f"the value is right, the gradient in {name} is not: stay in PyTorch, without detach.")
+    wanted = {
+        "logits": (logits, (torch.sigmoid(logits) - x) / 5),
+        "mean": (mean, mean / 5),
+        "log_std": (log_std, (torch.exp(2 * log_std) - 1) / 5),
+    }
+    _gradients(lambda *inputs: answer(x, *inputs), wanted, 1e-6)
     return "the value, its gradients and an extreme logit are right."
 
 
@@ -334,9 +340,7 @@ def weights_to_bound(answer: Callable) -> str:
             "log q is missing: draws from q are to be weighted by 1/q.": torch.logsumexp(joint, 0) - math.log(k),
             "that is the largest weight; average over all of them.": shift,
         }
-        for hint, wrong in hints.items():
-            if not _near(right, wrong, 1e-6) and _near(got, wrong, 1e-6):
-                raise Wrong(hint)
+        _known_slips(got, right, hints, 1e-6)
         if not _near(got, right, 1e-6):
             raise Wrong(
                 f"with K = {k} the bound is {[round(v, 5) for v in right.tolist()]}, and yours {[round(v, 5) for v in got.tolist()]}."
@@ -388,9 +392,7 @@ def leave_one_out_loss(answer: Callable) -> str:
             )
             / (3 * draws),
         }
-        for hint, wrong in hints.items():
-            if not _near(right, wrong, 1e-9) and _near(to_log_q, wrong, 1e-9):
-                raise Wrong(hint)
+        _known_slips(to_log_q, right, hints, 1e-9)
         if not _near(to_log_q, right, 1e-9):
             raise Wrong(
                 f"with K = {draws} the gradient in log_q should start with {right[0, 0]:.5f}, and starts with {to_log_q[0, 0]:.5f}."
@@ -425,9 +427,7 @@ def enumerated_gradient(answer: Callable) -> str:
             "that is the gradient by the probabilities; go on to the logits by the chain rule.": values,
             "that keeps only the word's own probability: the other probabilities move as well.": p * (1 - p) * values,
         }
-        for hint, wrong in hints.items():
-            if not _near(right, wrong, 1e-9) and _near(got, wrong, 1e-9):
-                raise Wrong(hint)
+        _known_slips(got, right, hints, 1e-9)
         if not _near(got, right, 1e-9):
             raise Wrong(
                 f"for p = {[round(v, 4) for v in p.tolist()]} and f = {[round(v, 4) for v in values.tolist()]} the gradient is "

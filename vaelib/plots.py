@@ -259,7 +259,7 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            ax.hist(draws.numpy(), bins, (low, high), color=COLOURS[k], alpha=0.55, label=label)
+            ax.hist(draws.cpu().numpy(), bins, range=(low, high), color=COLOURS[k], alpha=0.55, label=label)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="estimates", title=title)
