@@ -260,6 +260,7 @@ WRONG = {
         "swapped": (lambda m, v: 0.5 * ((1 + m**2) / v.exp() + v - 1).sum(-1), "swapped"),
         "over the batch too": (lambda m, v: kl_of(m, v).sum(), "one number for each example"),
         "each dimension": (kl_of, "sum over the dimensions"),
+        "clamped": (lambda m, v: kl_of(m, v.clamp(-10, 10)).sum(-1), "log_var .*12.0.* the KL is"),
         "mean not squared": (lambda m, v: 0.5 * (m.abs() + v.exp() - v - 1).sum(-1), "and yours"),
         "detached": (lambda m, v: kl_of(m.detach(), v).sum(-1), "gradient in mean"),
         "all detached": (lambda m, v: kl_of(m, v).sum(-1).detach(), "gradient in mean"),
@@ -279,6 +280,11 @@ WRONG = {
         "log-variance": (lambda x, logits, m, s: loss_of(x, logits, m, s / 2), "not of the variance"),
         "no half": (lambda *a: loss_of(*a, sign=2), "½ missing"),
         "no KL": (lambda *a: loss_of(*a, sign=0), "KL is missing"),
+        "no -1": (lambda x, logits, m, s: loss_of(x, logits, m, s) + m.shape[1] / 2, "subtract 1"),
+        "KL over the batch": (
+            lambda x, logits, m, s: bce_of(x, logits).flatten(1).sum(1).mean() + kl_of(m, 2 * s).sum(),
+            "summed over the batch",
+        ),
         "only the KL": (lambda *a: loss_of(*a, pixels=lambda v: 0), "reconstruction term is missing"),
         "ink for paper": (lambda x, logits, m, s: loss_of(1 - x, logits, m, s), "ink and paper"),
         "squared error": (
@@ -307,7 +313,10 @@ WRONG = {
         "largest": (lambda p, q: (p - q).amax(0), "largest weight"),
         "wrong axis": (lambda p, q: torch.logsumexp(p - q, 1) - math.log(3), "shape"),
         "underflow": (lambda p, q: torch.exp(p - q).mean(0).log(), "use logsumexp"),
-        "log K of the batch": (lambda p, q: torch.logsumexp(p - q, 0) - math.log(p.shape[1]), "and yours"),
+        "log K of the batch": (lambda p, q: torch.logsumexp(p - q, 0) - math.log(p.shape[1]), "log of B"),
+        "turned round": (lambda p, q: torch.logsumexp(q - p, 0) - math.log(len(p)), "turned round"),
+        "log_q detached": (lambda p, q: torch.logsumexp(p - q.detach(), 0) - math.log(len(p)), "gradient in log_q"),
+        "in place": (lambda p, q: torch.logsumexp(p.sub_(q), 0) - math.log(len(p)), "changed its input"),
         "averaged over the batch": (lambda p, q: (torch.logsumexp(p - q, 0) - math.log(len(p))).mean(), "shape"),
     },
     exercises.leave_one_out_loss: {
@@ -351,6 +360,10 @@ WRONG = {
             "torch.softmax",
         ),
         "a scalar": (lambda v, f: (torch.softmax(v, 0) * f).sum(), "shape"),
+        "autograd": (
+            lambda v, f: torch.autograd.grad((torch.softmax(v.requires_grad_(), 0) * f).sum(), v)[0],
+            "no autograd here",
+        ),
         "a constant": (lambda v, f: torch.zeros_like(f), "and yours"),
     },
     exercises.one_hot_with_gradient: {

@@ -464,10 +464,13 @@ PLANTED_02 = {
         ("sp.log(p * given / u)", "sp.log(p * given)", *DISCRETE),
     ],
     "ELBO-9": [
-        ("ratio[k] - 1 - sp.log", "ratio[k] - 1 + sp.log", "nonneg"),
+        ("above.subs(r, ratio[k])", "above.subs(r, 1 / ratio[k])", "nonneg"),
+        ("above.subs(r, ratio[k])", "ratio[k] * above.subs(r, ratio[k])", "nonneg"),
         ("[p / u for u, p", "[u / p for u, p", "nonneg"),
         ("log_r = log_post_at - log_q_at", "log_r = log_q_at - log_post_at", "nonneg"),
-        ("np.exp(log_r) - 1 - log_r", "-log_r / 2", "nonneg"),
+        ("np.exp(log_r) - 1 - log_r", "-log_r", "nonneg"),
+        ("np.exp(log_r) - 1 - log_r", "1 - np.exp(log_r) - log_r", "nonneg"),
+        ("np.exp(log_r) - 1 - log_r", "2 * (np.exp(log_r) - 1 - log_r)", "nonneg"),
     ],
     "ELBO-10": [
         ("log_px_z) - q.kl(prior)))\ncheck(", "log_px_z) + q.kl(prior)))\ncheck(", "two-forms"),
@@ -480,6 +483,10 @@ PLANTED_02 = {
         ("sp.diff(elbo, mu), sp.diff(elbo, s)", "sp.diff(elbo, mu), sp.diff(elbo + q.kl(prior), s)", "gap"),
         ("posterior.mean) and", "w * (x - b)) and", "gap"),
         ("gap.subs(best[0]), 0", "elbo.subs(best[0]), 0", "gap"),
+        ("equal(gap, q.kl(posterior))", "equal(2 * gap, q.kl(posterior))", "gap"),
+        ("equal(gap, q.kl(posterior))", "equal(gap, posterior.kl(q))", "gap"),
+        ("equal(gap, q.kl(posterior))", "equal(gap, q.kl(prior))", "gap"),
+        ("+ 0.5 * math.log(2 * math.pi * math.e)", "", "gap-numeric"),
         ("hessian = sp.hessian(elbo", "hessian = sp.hessian(-elbo", "gap"),
         ("+ log_std + 0.5", "- log_std + 0.5", "gap-numeric"),
         ("0.4 - 1.9 * at + 0.5", "0.4 - 1.9 * at - 0.5", "gap-numeric"),
@@ -500,6 +507,8 @@ PLANTED_02 = {
         ("sp.exp(v / 2))\nkl", "sp.exp(v))\nkl", "kl"),
         ("encoder.kl(prior)", "prior.kl(encoder)", "kl"),
         ("(sp.exp(v) - 1) / 2))", "(sp.exp(v) - 1)))", "kl"),
+        ("sp.log(other_std / s)", "sp.log(s / other_std)", "kl"),
+        ("/ (2 * other_std**2)", "/ (2 * s**2)", "kl"),
         ("kl_formula.subs(v, 2 * sp.log(s)) +", "kl_formula.subs(v, 2 * sp.log(s)) -", "kl"),
         ("+ second.log_prob(z2)", "- second.log_prob(z2)", "kl"),
         ("return 0.5 * (mean**2", "return (mean**2", "kl-code"),
@@ -540,6 +549,7 @@ PLANTED_02 = {
     ],
     "ELBO-15": [
         ("near_one = torch.tensor(1 - 1e-8)", "near_one = torch.tensor(1 - 1e-7)", "clamp"),
+        ("torch.tensor(1.0), torch.tensor(0.0)", "torch.tensor(1.0), torch.tensor(2.0)", "clamp"),
         ("near_one = torch.tensor(1 - 1e-8)", "near_one = torch.tensor(1 - 1e-8, dtype=torch.float64)", "clamp"),
         ("clamp(1e-8, 1 - 1e-8)", "clamp(1e-8, 1 - 1e-6)", "clamp"),
         ("F.softplus(sure)", "F.softplus(-sure)", "clamp"),
@@ -585,6 +595,11 @@ PLANTED_03 = {
         ("spreads.append(float(estimates.var()))", "spreads.append(float(per_draw.var()))", "theta"),
         ("per_draw[:, :S].mean(1)", "per_draw[:, :1].mean(1)", "theta"),
     ],
+    "G-2: and starts": [
+        ("sp.diff(log_joint(z), w) ** 2", "sp.diff(log_joint(z), w)", "theta"),
+        (".subs(numbers)) - exact_w**2", ".subs(numbers))", "theta"),
+        ("first_columns, exact_v1", "first_columns, exact_v1 / 3", "theta"),
+    ],
     "G-3": [
         ("outer - inner, missing", "outer + inner, missing", "hard"),
         ("outer - inner, missing", "outer - inner, -missing", "hard"),
@@ -603,6 +618,8 @@ PLANTED_03 = {
         ("score * density, (z", "z * score * density, (z", "score"),
     ],
     "G-6": [
+        ("(ratio_at + constant) * (at", "(ratio_at - constant) * (at", "one"),
+        ("(best_c,) =", "best_c = sp.Rational(1, 2)  # (best_c,) =", "one"),
         ("dq * log_ratio + q1_density * score", "dq * log_ratio - q1_density * score", "kl"),
         ("dq * log_ratio + q1_density * score", "dq * log_ratio", "kl"),
         ("(dq * log_ratio + dq)", "(dq * log_ratio + q1_density)", "kl"),
@@ -649,6 +666,13 @@ PLANTED_03 = {
         ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions", "vae-measure", "vae-check"),
     ],
     "G-10": [
+        (
+            "f(params, z) - f(params, z).mean(0)",
+            "f(params, z) - f(params, z).sum(0) / 5",
+            "variance-table",
+            "variance-check",
+        ),
+        ("moments[1] ** 2 / moments[2]", "moments[1] / moments[2]", "variance-check"),
         ("mean_of(parabola(z) * score**2) / mean_of(score**2)", "mean_of(parabola(z) * score**2)", "baseline"),
         (
             "mean_of(parabola(z) * score**2) / mean_of(score**2)",
@@ -687,6 +711,7 @@ PLANTED_03 = {
         ),
     ],
     "G-11": [
+        ("gradients.leave_one_out, draw", "gradients.score_function, draw", "discrete-table"),
         ("sum(sign * (F", "sum((F", "discrete"),
         ("/ 2e-6", "/ 1e-6", "discrete"),
         ("@ curved(None, words))", "@ linear(None, words))", "discrete"),
@@ -768,7 +793,7 @@ def test_planted_errors_fail_the_check_of_their_claim(stem, claim, old, new, nam
 
 def test_every_claim_of_02_and_03_has_three_planted_errors():
     for stem, planted in (("02_elbo", PLANTED_02), ("03_gradient_estimators", PLANTED_03)):
-        assert {claim for claim in planted if "-" in claim} == set(LEDGER[stem])
+        assert {claim.partition(":")[0] for claim in planted if re.match(r"[A-Z]+-\d", claim)} == set(LEDGER[stem])
         assert all(len(set(errors)) >= 3 for errors in planted.values())
 
 

@@ -235,6 +235,7 @@ def gaussian_kl(answer: Callable) -> str:
     """02.1 (mean (B, D), log_var (B, D)) to KL(N(mean, exp(log_var)) || N(0, I)) in nats, (B,)."""
     generator = torch.Generator().manual_seed(9)
     mean, log_var = torch.randn(2, 6, 4, generator=generator, dtype=torch.float64)
+    log_var[4:, 0] = torch.tensor([12.0, -12.0])  # nothing is to be clamped
     for m, v in ((mean, log_var), (torch.zeros(1, 3), torch.zeros(1, 3)), (mean[:, :1], log_var[:, :1])):
         normal = torch.distributions.Normal(m, torch.exp(v / 2))
         right = torch.distributions.kl_divergence(normal, torch.distributions.Normal(0.0, 1.0)).sum(-1)
@@ -259,9 +260,11 @@ def gaussian_kl(answer: Callable) -> str:
         }
         _known_slips(kl, right, hints, 1e-5)
         if not _near(kl, right, 1e-5):
-            raise Wrong(
-                f"for mean {m[0].tolist()} and log_var {v[0].tolist()} the KL is {right[0]:.5f}, and yours {kl[0]:.5f}."
+            k = int((kl - right).abs().argmax())
+            place = ", ".join(
+                f"{name} {[round(u, 3) for u in row.tolist()]}" for name, row in (("mean", m[k]), ("log_var", v[k]))
             )
+            raise Wrong(f"for {place} the KL is {right[k]:.5f}, and yours {kl[k]:.5f}.")
     wanted = {"mean": (mean, mean), "log_var": (log_var, (torch.exp(log_var) - 1) / 2)}
     _gradients(answer, wanted, 1e-5)
     return "values and gradients are right."
@@ -294,6 +297,8 @@ def loss_from_logits(answer: Callable) -> str:
         "that is the ELBO; the loss to minimise is minus the ELBO.": -right,
         "log_std is the log of the standard deviation, not of the variance.": (bce + log_var_kl).mean(),
         "there is a factor ½ missing in the KL.": (bce + 2 * kl).mean(),
+        "subtract 1 in each dimension of the KL: N(0, I) itself has KL 0.": (bce + kl + 3.5).mean(),
+        "the KL is summed over the batch: take its mean, as for the reconstruction.": bce.mean() + kl.sum(),
         "the KL is missing.": bce.mean(),
         "the reconstruction term is missing.": kl.mean(),
         "x and logits are swapped, or ink and paper are.": (
@@ -329,13 +334,18 @@ def weights_to_bound(answer: Callable) -> str:
         weight = joint - log_q[:k]
         shift = weight.max(0).values
         right = shift + torch.log(torch.exp(weight - shift).mean(0))
-        got = _tensor_or_underflow(answer(joint.clone(), log_q[:k].clone()), (3,))
+        given = joint.clone(), log_q[:k].clone()
+        got = _tensor_or_underflow(answer(*given), (3,))
+        if not (torch.equal(given[0], joint) and torch.equal(given[1], log_q[:k])):
+            raise Wrong("your function changed its input: compute new tensors.")
         hints = {
             "that is the mean of the logs, which is the ELBO whatever K is: average the weights, then take the log.": weight.mean(
                 0
             ),
             "subtract log K: the bound averages the weights, it does not add them up.": right + math.log(k),
             "log K is subtracted, not added.": right + 2 * math.log(k),
+            "a weight is p(x, z)/q(z): yours is turned round.": torch.logsumexp(-weight, 0) - math.log(k),
+            "average over the K draws, dimension 0: you subtract the log of B.": right + math.log(k) - math.log(3),
             "a weight is p(x, z)/q(z): subtract log q.": torch.logsumexp(joint + log_q[:k], 0) - math.log(k),
             "log q is missing: draws from q are to be weighted by 1/q.": torch.logsumexp(joint, 0) - math.log(k),
             "that is the largest weight; average over all of them.": shift,
@@ -345,7 +355,9 @@ def weights_to_bound(answer: Callable) -> str:
             raise Wrong(
                 f"with K = {k} the bound is {[round(v, 5) for v in right.tolist()]}, and yours {[round(v, 5) for v in got.tolist()]}."
             )
-    return "right for K = 1 and 5, and for weights as small as exp(-2000)."
+    share = torch.softmax(log_joint - log_q, 0)  # the gradient of a logsumexp
+    _gradients(answer, {"log_joint": (log_joint, share), "log_q": (log_q, -share)}, 1e-6)
+    return "right for K = 1 and 5, with its gradients, and for weights as small as exp(-2000)."
 
 
 def _tensor_or_underflow(answer, shape: tuple[int, ...]) -> torch.Tensor:
@@ -411,8 +423,15 @@ def enumerated_gradient(answer: Callable) -> str:
     for logits, values in cases:
         leaf = logits.clone().requires_grad_()
         right = torch.autograd.grad((torch.softmax(leaf, -1) * values).sum(), leaf)[0]
-        with torch.no_grad():
-            got = answer(logits.clone(), values.clone())
+        try:
+            with torch.no_grad():
+                got = answer(logits.clone(), values.clone())
+        except RuntimeError as error:
+            if "grad" not in str(error):
+                raise
+            raise Wrong(
+                "no autograd here: derive the formula, with the softmax's own derivative, and write that."
+            ) from None
         if logits[0] == 800 and isinstance(got, torch.Tensor) and bool(torch.isnan(got).any()):
             raise Wrong("exp(800) is infinite: take torch.softmax, which subtracts the largest logit first.")
         got = _tensor(got, tuple(values.shape), "the gradient")

@@ -146,7 +146,7 @@ def curves(
             y,
             color=COLOURS[k % len(COLOURS)],
             linestyle=("-", "--", "-.", ":")[k % 4],
-            marker="os^D"[k % 4],
+            marker="os^D"[k % 4] if len(set(y)) > 1 else None,  # a level is not a row of measurements
             markersize=4,
             markevery=max(1, len(x) // 10),
             label=name,
@@ -156,6 +156,10 @@ def curves(
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
         ax.set_xscale("log")
+        places = sorted({value for x, _ in lines.values() for value in x})
+        if len(places) <= 12:
+            ax.set_xticks(places, [f"{value:g}" for value in places])
+            ax.minorticks_off()
     if "y" in log:
         ax.set_yscale("log")
     if title:
@@ -214,13 +218,19 @@ def latent_points(
     return axes[0, 0]
 
 
-def bound(z: torch.Tensor, densities: Mapping[str, torch.Tensor], spans: Mapping[str, tuple[float, float]]) -> Axes:
+def bound(
+    z: torch.Tensor,
+    densities: Mapping[str, torch.Tensor],
+    spans: Mapping[str, tuple[float, float]],
+    lowest: float = -8.0,
+) -> Axes:
     """Densities over z, and beside them a bar for each term of a bound, from where it starts to where it ends, in nats.
 
     Args:
         z: (N,).
         densities: name -> values (N,) over z.
-        spans: term -> (start, end); the first is drawn on top.
+        spans: term -> (start, end), at most 0; the first is drawn on top.
+        lowest: where the axis of the bars ends, always, so that pictures can be compared; bars that go on get an arrow.
     """
     _, (plane, ladder) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(1, 1.15), layout="constrained")
     for k, (name, values) in enumerate(densities.items()):
@@ -228,13 +238,13 @@ def bound(z: torch.Tensor, densities: Mapping[str, torch.Tensor], spans: Mapping
     plane.set(xlabel="z", ylabel="density", ylim=(0, None))
     plane.legend(fontsize=10)
     for k, (start, end) in enumerate(spans.values()):
-        colour = COLOURS[(k + 2) % len(COLOURS)]
+        colour = COLOURS[(k + 3) % len(COLOURS)]
         ladder.barh(k, end - start, left=start, height=0.6, color=colour, edgecolor="black", linewidth=0.6)
-        ladder.text(max(start, end), k, f" {end - start:+.2f}", va="center", fontsize=10)
+        arrow = "◀ " if min(start, end) < lowest else ""
+        ladder.text(max(start, end, lowest), k, f" {arrow}{end - start:+.2f}", va="center", fontsize=10)
     ladder.set_yticks(range(len(spans)), list(spans), fontsize=11)
     ladder.invert_yaxis()
-    ends = [value for span in spans.values() for value in span]
-    ladder.set_xlim(min(*ends, -4) * 1.05, max(*ends, 0) + 0.2 * max(4, -min(ends)))
+    ladder.set_xlim(lowest, -lowest / 5)
     ladder.set_xlabel("nats")
     ladder.grid(axis="x", alpha=0.3)
     plt.show()
@@ -252,18 +262,22 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     _, axes = plt.subplots(
         1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False, sharex=True, layout="constrained"
     )
-    everything = torch.cat([draws.flatten() for panel in panels.values() for draws in panel.values()])
-    low, high = (float(torch.quantile(everything[:100_000], q)) for q in (0.002, 0.998))
-    low, high = min(low, exact - 0.1), max(high, exact + 0.1)
+    ranges = {
+        title: [float(torch.quantile(torch.cat([*groups.values()]).flatten()[:100_000], q)) for q in (0.002, 0.998)]
+        for title, groups in panels.items()
+    }
+    axes[0, 0].set_xlim(
+        min(exact, *(low for low, _ in ranges.values())) - 0.1, max(exact, *(r[1] for r in ranges.values())) + 0.1
+    )
     said = []
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            ax.hist(draws.cpu().numpy(), bins, range=(low, high), color=COLOURS[k], alpha=0.55, label=label)
+            ax.hist(draws.cpu().numpy(), bins, range=ranges[title], color=COLOURS[k], alpha=0.55, label=label)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="estimates", title=title)
-        ax.legend(fontsize=9)
+        ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
     plt.show()
     print(f"Figure: {'; '.join(said)}.")
     return axes[0, 0]
