@@ -139,7 +139,7 @@ def curves(
         xlabel, ylabel: with units.
         log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
     """
-    _, ax = plt.subplots(figsize=(6.8, 4), layout="constrained")
+    _, ax = plt.subplots(figsize=(6.8 if len(lines) <= 3 else 10, 4), layout="constrained")
     for k, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(
             x,
@@ -164,7 +164,10 @@ def curves(
         ax.set_yscale("log")
     if title:
         ax.set_title(title, fontsize=12)
-    ax.legend(fontsize=10)
+    if len(lines) > 3:
+        ax.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
+    else:
+        ax.legend(fontsize=10)
     plt.show()
     print(
         f"Figure: {ylabel} against {xlabel}; last values: {', '.join(f'{name} {y[-1]:.4g}' for name, (_, y) in lines.items())}."
