@@ -101,7 +101,10 @@ def formula(match: re.Match) -> str:
     from latex2mathml.converter import convert
 
     display = "block" if match[1] else "inline"
-    mathml = convert(match[1] or match[2], display=display)
+    source = (match[1] or match[2]).replace(
+        "{aligned}", "{align*}"
+    )  # the converter knows the latter, MathJax wants the former
+    mathml = convert(source, display=display)
     return re.sub(r"[*_`|\[\]\\]", lambda m: f"&#{ord(m[0])};", mathml)
 
 
@@ -120,6 +123,9 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
     body, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
         notebook, resources={"metadata": {"name": title}}
     )
+    # browsers centre the columns of a formula unless CSS says otherwise
+    sides = "".join(f"mtd[columnalign={side}]{{text-align:{side}}}" for side in ("left", "right"))
+    body = body.replace("</head>", f"<style>{sides}</style></head>", 1)
     body = re.sub(r"<script\b[^>]*\bsrc=[^>]*>\s*</script>", "", body)
     return re.sub(r"<script\b(?:(?!</script>).)*?https?://(?:(?!</script>).)*</script>", "", body, flags=re.S)
 

@@ -835,6 +835,9 @@ def test_pages_stand_alone(build, path):
     assert not re.search(r"import .*https?:|@import", page)
     assert page.count("<math") > 10
     assert "\\mathcal" not in page  # every formula was converted
+    assert not re.search(r"<m[io]>(&|&amp;|&#x0*26;|\\\\)</m[io]>", page)  # rows and columns too
+    rows = sum(cell.source.count(r"\\") for cell in read(path).cells if cell.cell_type == "markdown")
+    assert page.count("<mtr") >= rows
     for output in (o for cell in code_cells(path) for o in cell.outputs if "image/png" in o.get("data", {})):
         assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
 
