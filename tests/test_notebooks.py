@@ -410,8 +410,8 @@ PLANTED_02 = {
     ],
     "normalize finds": [
         ("equal(log_integral, sp.log(integral))", "equal(log_integral, integral)", "referee-normalize"),
-        ("-a * z**2 + b * z + c), (z", "-a * z**2 / 2 + b * z + c), (z", "referee-normalize"),
-        ("-a * z**2 + b * z + c), (z", "-a * z**2 + b * z), (z", "referee-normalize"),
+        ("-a * z**2 + h * z + c), (z", "-a * z**2 / 2 + h * z + c), (z", "referee-normalize"),
+        ("-a * z**2 + h * z + c), (z", "-a * z**2 + h * z), (z", "referee-normalize"),
     ],
     "ELBO-1": [
         ("w**2 + sigma**2)).log_prob", "w**2 + sigma)).log_prob", "evidence"),
@@ -447,13 +447,14 @@ PLANTED_02 = {
         ("(log_joint(z) + q.log_prob(z))", "(log_joint(z) - q.log_prob(z))", *DISCRETE),
     ],
     "ELBO-7": [
-        ("- q.log_prob(z)) + q.expect", "- q.log_prob(z)) - q.expect", *GAUSSIAN),
-        ("q.log_prob(z) - posterior.log_prob(z)),", "posterior.log_prob(z) - q.log_prob(z)),", *GAUSSIAN),
-        ("log_joint(z) - q.log_prob(z)) +", "log_joint(z)) +", *DISCRETE),
-        ("log_joint(z) - q.log_prob(z)) +", "log_joint(z) + q.log_prob(z)) +", *DISCRETE),
+        ("equal(line[5], sum(line[6]))", "equal(line[5], line[6][0] - line[6][1])", *GAUSSIAN),
+        ("q.log_prob(z) - posterior.log_prob(z))),", "posterior.log_prob(z) - q.log_prob(z))),", *GAUSSIAN),
+        ("log_joint(z) - q.log_prob(z)),", "log_joint(z)),", *DISCRETE),
+        ("log_joint(z) - q.log_prob(z)),", "log_joint(z) + q.log_prob(z)),", *DISCRETE),
     ],
     "ELBO-8": [
-        ("elbo + kl,", "elbo - kl,", *GAUSSIAN),
+        ("(elbo, kl),", "(kl, elbo),", *GAUSSIAN),
+        ("(elbo, kl),", "(elbo, -kl),", *DISCRETE),
         ("sp.log(t / s)", "sp.log(s / t)", *GAUSSIAN),
         ("/ (2 * t**2)", "/ t**2", *GAUSSIAN),
         ("/ (2 * t**2)", "/ (2 * s**2)", *GAUSSIAN),
@@ -491,6 +492,17 @@ PLANTED_02 = {
         ("+ log_std + 0.5", "- log_std + 0.5", "gap-numeric"),
         ("0.4 - 1.9 * at + 0.5", "0.4 - 1.9 * at - 0.5", "gap-numeric"),
         ("+ at**2\n", "\n", "gap-numeric"),
+    ],
+    "bend 0: ": [
+        ("(log_q - log_posterior))", "(log_posterior - log_q))", "explorer-figure", "bent"),
+        ("bend * z_grid**2, 0.7)", "bend * z_grid**2, 0.5)", "explorer-figure", "bent"),
+        ("log_normal(1.5, z_grid", "log_normal(2.5, z_grid", "explorer-figure", "bent"),
+        ("area(log_q.exp() * log_likelihood),", "-area(log_q.exp() * log_likelihood),", "explorer-figure", "bent"),
+    ],
+    "the bars end where": [
+        ('"gap": (recon - kl, recon - kl + gap)', '"gap": (recon - kl, recon - kl - gap)', "explorer-figure", "bent"),
+        ('"gap": (recon - kl, recon - kl + gap)', '"gap": (recon + kl, recon + kl + gap)', "explorer-figure", "bent"),
+        ('"− KL to prior": (recon, recon - kl)', '"− KL to prior": (recon, recon + kl)', "explorer-figure", "bent"),
     ],
     "ELBO-12": [
         ("p * given / u for", "p * given * u for", "jensen"),
@@ -560,6 +572,7 @@ PLANTED_02 = {
         ("np.log(weight[draws].mean(1))", "np.log(weight[draws].sum(1))", "iw-exact"),
         ("np.log(weight[draws].mean(1))", "np.log(weight[draws]).mean(1)", "iw-exact"),
         ("np.log(weight[draws].mean(1))", "np.log(weight[draws].max(1))", "iw-exact"),
+        ("np.log(weight[draws].mean(1))", "np.log(np.sqrt(weight[draws]).mean(1)) * 2", "iw-exact"),
         ("q_z[draws].prod(1)", "p_z[draws].prod(1)", "iw-exact"),
         ("p_z * p_x_given_z / q_z", "p_x_given_z / q_z", "iw-exact"),
         ("- q_z @ np.log(q_z / p_z)", "+ q_z @ np.log(q_z / p_z)", "iw-exact"),
@@ -663,7 +676,24 @@ PLANTED_03 = {
         ("+ ((D - 1) * f_mean) ** 2", "+ (D - 1) * f_mean**2", "dimension-exact", "dimension-check"),
         ("- cross**2 - true_slope**2", "- true_slope**2", "dimension-exact", "dimension-check"),
         ("4 * (z - 1) ** 2", "2 * (z - 1) ** 2", "dimension-exact", "dimension-check"),
-        ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions", "vae-measure", "vae-check"),
+        ("raw_square - true_slope**2", "raw_square", "dimension-exact", "dimension-check"),
+        (
+            "(gradients.leave_one_out, 4_000, 4)",
+            "(lambda *a, chunk: {k: 0.75 * v for k, v in gradients.leave_one_out(*a, chunk=chunk).items()}, 4_000, 4)",
+            "vae-measure",
+            "vae-check",
+        ),
+    ],
+    "the mean of f is the ELBO": [
+        ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions"),
+        ("+ prior.log_prob(z) - vae_log_q", "- prior.log_prob(z) - vae_log_q", "vae-functions"),
+        ("+ prior.log_prob(z) - vae_log_q", "+ prior.log_prob(z) + vae_log_q", "vae-functions"),
+        ("- vae_log_q(weights, z)", "", "vae-functions"),
+    ],
+    "the dashed line is the mean": [
+        ("return -2 * (mean - 1)", "return 2 * (mean - 1)", "explorer-figure", "offset"),
+        ("return -2 * (mean - 1)", "return -(mean - 1)", "explorer-figure", "offset"),
+        ("return offset - ((z - 1)", "return offset + ((z - 1)", "explorer-figure", "offset"),
     ],
     "G-10": [
         (
@@ -673,6 +703,14 @@ PLANTED_03 = {
             "variance-check",
         ),
         ("moments[1] ** 2 / moments[2]", "moments[1] / moments[2]", "variance-check"),
+        (
+            "baseline=constants)",
+            "baseline={k: 0.7 * v for k, v in constants.items()})",
+            "variance-table",
+            "variance-check",
+        ),
+        ("(gradients.leave_one_out, four)", "(gradients.score_function, four)", "variance-table", "variance-check"),
+        ("(gradients.path_derivative, many)", "(gradients.pathwise, many)", "variance-table", "variance-check"),
         ("mean_of(parabola(z) * score**2) / mean_of(score**2)", "mean_of(parabola(z) * score**2)", "baseline"),
         (
             "mean_of(parabola(z) * score**2) / mean_of(score**2)",

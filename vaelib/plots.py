@@ -263,7 +263,7 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
         exact: the value that the draws estimate.
     """
     _, axes = plt.subplots(
-        1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False, sharex=True, layout="constrained"
+        1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False, sharex=True, sharey=True, layout="constrained"
     )
     ranges = {
         title: [float(torch.quantile(torch.cat([*groups.values()]).flatten()[:100_000], q)) for q in (0.002, 0.998)]
@@ -276,10 +276,12 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            ax.hist(draws.cpu().numpy(), bins, range=ranges[title], color=COLOURS[k], alpha=0.55, label=label)
+            ax.hist(
+                draws.cpu().numpy(), bins, range=ranges[title], density=True, color=COLOURS[k], alpha=0.55, label=label
+            )
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
-        ax.set(xlabel=xlabel, ylabel="estimates", title=title)
+        ax.set(xlabel=xlabel, ylabel="density of the estimates", title=title)
         ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
     plt.show()
     print(f"Figure: {'; '.join(said)}.")
