@@ -128,9 +128,20 @@ def start(files, port, root, *names, timeout=10, preexec=None):
         "timeout": timeout,
     }
     environment = {**__import__("os").environ, "VAELIB_DATA": str(root)}
+
+    def before():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite started with & inherits that Ctrl-C is ignored
+        if preexec:
+            preexec()
+
     command = [sys.executable, "-c", DRIVER, json.dumps(settings), *names]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=preexec
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before if sys.platform != "win32" else None,
     )
 
 
