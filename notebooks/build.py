@@ -101,9 +101,8 @@ def formula(match: re.Match) -> str:
     from latex2mathml.converter import convert
 
     display = "block" if match[1] else "inline"
-    source = (match[1] or match[2]).replace(
-        "{aligned}", "{align*}"
-    )  # the converter knows the latter, MathJax wants the former
+    # MathJax wants aligned inside $$, the converter knows align* only
+    source = (match[1] or match[2]).replace("{aligned}", "{align*}")
     mathml = convert(source, display=display)
     return re.sub(r"[*_`|\[\]\\]", lambda m: f"&#{ord(m[0])};", mathml)
 

@@ -71,6 +71,11 @@ def test_check_mean(capsys):
         check_mean("the mean", draws, 1.1)
     with pytest.raises(AssertionError, match="too close to tell"):
         check_mean("the mean", draws, 1.0, slip=1.05)
+    check_mean("the mean", draws, 1.1, exact_error=0.05)  # 10 standard errors of the draws, 2 of both together
+    with pytest.raises(AssertionError, match="more than 4"):
+        check_mean("the mean", draws, 1.1, exact_error=0.01)
+    with pytest.raises(AssertionError, match="too close to tell"):  # draws alone could tell this slip
+        check_mean("the mean", draws, 1.0, slip=1.3, exact_error=0.05)
     with pytest.raises(AssertionError):
         check_mean("the mean", torch.full((200,), float("nan")), 1.0)
     with pytest.raises(ValueError, match="99 draws: use at least 100"):

@@ -685,10 +685,10 @@ PLANTED_03 = {
         ),
     ],
     "the mean of f is the ELBO": [
-        ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions"),
-        ("+ prior.log_prob(z) - vae_log_q", "- prior.log_prob(z) - vae_log_q", "vae-functions"),
-        ("+ prior.log_prob(z) - vae_log_q", "+ prior.log_prob(z) + vae_log_q", "vae-functions"),
-        ("- vae_log_q(weights, z)", "", "vae-functions"),
+        ("at.log_std.exp() * eps", "(0.5 * at.log_std).exp() * eps", "vae-functions", "vae-f"),
+        ("+ prior.log_prob(z) - vae_log_q", "- prior.log_prob(z) - vae_log_q", "vae-functions", "vae-f"),
+        ("+ prior.log_prob(z) - vae_log_q", "+ prior.log_prob(z) + vae_log_q", "vae-functions", "vae-f"),
+        ("- vae_log_q(weights, z)", "", "vae-functions", "vae-f"),
     ],
     "the dashed line is the mean": [
         ("return -2 * (mean - 1)", "return 2 * (mean - 1)", "explorer-figure", "offset"),
