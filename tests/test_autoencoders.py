@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaelib import bounds, checks, evaluate, nets
+from vaelib import bounds, checks, nets
 from vaelib.autoencoders import AE, VAE
 
 
@@ -132,72 +132,20 @@ def test_nets():
         nets.mlp([4])
 
 
-# ---- evaluate
-
-
-def energy_agrees(module):
-    generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(40, 3, generator=generator), torch.randn(30, 3, generator=generator) * 1.5 + 0.4
-
-    def mean(s, t):
-        return float(torch.stack([(x - y).double().norm() for x in s for y in t if x is not y]).mean())
-
-    a_items, b_items = list(a), list(b)
-    brute = 2 * mean(a_items, b_items) - mean(a_items, a_items) - mean(b_items, b_items)
-    checks.check("energy distance by brute force", module.energy_distance(a, b).value - brute, 1e-6)
-
-
-def test_energy_distance(caught, plant):
-    energy_agrees(evaluate)
-    for old, new in [
-        ("2 * between.mean() -", "between.mean() -"),
-        ("/ (n - 1)", "/ n"),
-        ("- within_a.mean() - within_b.mean()", "- within_a.mean() + within_b.mean()"),
-        ("torch.cdist(a, b)", "torch.cdist(a, b).square()"),
-    ]:
-        caught(f"{old} -> {new}", lambda old=old, new=new: energy_agrees(plant("vaelib.evaluate", old, new)))
-
-
-def test_the_energy_distance_is_unbiased_and_its_error_is_right():
-    """1-D Gaussians, where E|X - Y| has a closed form; the spread over repeats against the stated standard error."""
-    from math import erf, exp, pi, sqrt
-
-    def expected(m, s):  # E|N(m, s^2)|
-        return s * sqrt(2 / pi) * exp(-(m**2) / (2 * s**2)) + m * erf(m / (s * sqrt(2)))
-
-    exact = 2 * expected(0.8, sqrt(1 + 4)) - expected(0, sqrt(2)) - expected(0, sqrt(8))
-    generator = torch.Generator().manual_seed(0)
-    runs = [
-        evaluate.energy_distance(
-            torch.randn(60, 1, generator=generator), 2 * torch.randn(60, 1, generator=generator) + 0.8
-        )
-        for _ in range(2000)
-    ]
-    values = torch.tensor([run.value for run in runs])
-    checks.check_mean("unbiased", values, exact, slip=exact + (expected(0, sqrt(2)) + expected(0, sqrt(8))) / 60)
-    stated = sum(run.error for run in runs) / len(runs)
-    checks.check("stated error over true spread", stated / float(values.std()) - 1, 0.12)
-
-
-def test_nearest_and_recognised():
-    a = torch.tensor([[0.0, 0.0], [3.0, 4.0]])
-    assert evaluate.nearest_distance(a, torch.tensor([[0.0, 1.0], [3.0, 0.0]])).tolist() == [1.0, 4.0]
-
-    class Sure(nn.Module):  # labels 0 and 1 count, label 2 is "none"
-        def forward(self, x):
-            return torch.log(torch.stack([x[:, 0, 0, 0], torch.zeros(len(x)), 1 - x[:, 0, 0, 0]], 1))
-
-    model = Sure()
-    model.train()
-    x = torch.tensor([0.1, 0.4, 0.6, 0.9]).reshape(4, 1, 1, 1)
-    assert evaluate.recognisability(model, x, labels=2).value == 0.5
-    assert evaluate.recognisability(model, x, labels=2, confidence=0.8).value == 0.25
-    assert evaluate.recognisability(model, x, labels=3).value == 1.0
-    assert model.training
-    with pytest.raises(ValueError, match="confidence=2"):
-        evaluate.recognisability(model, x, labels=2, confidence=2)
-    with pytest.raises(ValueError, match="items must be of one size"):
-        evaluate.energy_distance(torch.zeros(5, 2), torch.zeros(5, 3))
-    with pytest.raises(ValueError, match="at least 2 in each"):
-        evaluate.energy_distance(torch.zeros(1, 2), torch.zeros(5, 2))
-    assert str(evaluate.Estimate(0.12345, 0.01)) == "0.123 ± 0.010"
+def test_the_residual_mlp_adds_to_what_came_in():
+    body = nets.residual_mlp(6, 3, width=8, blocks=2, dropout=0.5).eval()
+    x = torch.randn(5, 6)
+    assert body(x).shape == (5, 3)
+    h = body[0](x)
+    for block in body[1:3]:
+        norm, first, _, _, second = block.f
+        mean, var = h.mean(-1, keepdim=True), h.var(-1, unbiased=False, keepdim=True)
+        a = ((h - mean) / torch.sqrt(var + norm.eps)) @ first.weight.T + first.bias
+        h = h + (a * torch.sigmoid(a)) @ second.weight.T + second.bias
+    assert torch.allclose(body(x), body[4](h * torch.sigmoid(h)), atol=1e-5)
+    assert nets.residual_mlp(6, 3, width=8, blocks=0)(x).shape == (5, 3)
+    body.train()
+    assert not torch.equal(body(x), body(x))  # dropout
+    for wrong in (dict(width=0), dict(blocks=-1), dict(dropout=1.0)):
+        with pytest.raises(ValueError, match="residual_mlp got"):
+            nets.residual_mlp(6, 3, **wrong)

@@ -131,6 +131,56 @@ def test_labels_other_optimizers_and_bf16():
     assert all(p.dtype == torch.float32 for p in model.parameters())
 
 
+def test_a_schedule_sets_the_learning_rate_and_the_loss():
+    """Against the loop written out: learning rate 0.1 (1 - t), and a loss weighted by 1 + 2t."""
+    torch.manual_seed(0)
+    ours, theirs = (nn.Sequential(nn.Flatten(), nn.Linear(16, 16)) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    x = DATA[:64].float() / 255
+
+    def weighted(model, x, generator, weight):
+        return weight * (model(x) - x.flatten(1)).square().mean()
+
+    train.fit(
+        ours,
+        weighted,
+        DATA[:64],
+        steps=10,
+        batch_size=64,
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=7.0),
+        schedule=lambda t: {"lr": 0.1 * (1 - t), "weight": 1 + 2 * t},
+        device=CPU,
+        progress=False,
+    )
+    for step in range(10):
+        theirs.zero_grad()
+        weighted(theirs, x, None, 1 + 0.2 * step).backward()
+        with torch.no_grad():
+            for p in theirs.parameters():
+                p -= 0.1 * (1 - step / 10) * p.grad
+    for p, q in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-6)
+
+
+def test_a_scheduled_run_resumes_where_it_was_and_only_at_its_own_length(tmp_path):
+    schedule = lambda t: {"lr": 0.01 * (1 - t)}  # noqa: E731
+    whole, parts, rest = make(), make(), make()
+    fit(whole, steps=40, schedule=schedule)
+    path = tmp_path / "run.pt"
+
+    def stopped(t):
+        if t >= 0.5:
+            raise KeyboardInterrupt
+        return schedule(t)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(parts, steps=40, schedule=stopped, checkpoint=path, checkpoint_seconds=0)
+    with pytest.raises(ValueError, match=r"of a run with steps 40 \(here 60\)"):
+        fit(make(), steps=60, schedule=schedule, checkpoint=path)
+    fit(rest, steps=40, schedule=schedule, checkpoint=path)
+    assert same(whole, rest)
+
+
 def test_a_step_reads_nothing_back(monkeypatch):
     """No tensor is turned into a Python number between two log entries: on a GPU that would stall every step."""
     reads = []

@@ -36,6 +36,35 @@ def elbo(model: nn.Module, x: torch.Tensor, generator: torch.Generator | None = 
     return ElboTerms(model.decode(q.rsample(generator)).log_prob(x), q.kl())
 
 
+def log_weights(
+    model: nn.Module,
+    x: torch.Tensor,
+    samples: int,
+    generator: torch.Generator | None = None,
+    q: DiagGaussian | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """log w_k = log p(x|z_k) + log p(z_k) - log q(z_k|x) at ``samples`` draws z_k ~ q(z|x); E[w] = p(x) (ELBO-16).
+
+    Args:
+        model, x, generator: as for ``elbo``.
+        samples: K, at least 1; all K draws of all B examples are decoded at once.
+        q: ``model.encode(x)``, where the caller has it already.
+
+    Returns:
+        log w and its part log p(x|z_k), each (K, B) in nats.
+
+    Raises:
+        ValueError: K < 1.
+    """
+    if samples < 1:
+        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
+    q = model.encode(x) if q is None else q
+    z = DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
+    prior = DiagGaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))
+    log_px = model.decode(z).log_prob(x)
+    return log_px + prior.log_prob(z) - q.log_prob(z), log_px
+
+
 def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.Generator | None = None) -> torch.Tensor:
     """One estimate of L_K = E[log 1/K sum_k p(x, z_k) / q(z_k|x)], z_k ~ q(z|x), (B,) in nats (ELBO-16; Burda et al. 2016, eq. 8).
 
@@ -43,15 +72,10 @@ def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.G
 
     Args:
         model, x, generator: as for ``elbo``.
-        samples: K, at least 1; all K draws of all B examples are decoded at once.
+        samples: K, at least 1; all K draws of all B examples are decoded at once (``evaluate.nll`` goes piece by piece).
 
     Raises:
         ValueError: K < 1.
     """
-    if samples < 1:
-        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
-    q = model.encode(x)
-    z = DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
-    prior = DiagGaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))
-    log_weight = model.decode(z).log_prob(x) + prior.log_prob(z) - q.log_prob(z)  # (K, B)
+    log_weight, _ = log_weights(model, x, samples, generator)
     return torch.logsumexp(log_weight, 0) - math.log(samples)

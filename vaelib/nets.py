@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+import torch
 from torch import nn
 
 
@@ -18,6 +19,42 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     for width_in, width_out in pairwise(sizes):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
+
+
+class ResidualBlock(nn.Module):
+    """x + f(x), f = normalise, linear, SiLU, dropout, linear: (..., width) to (..., width).
+
+    The sum lets gradients pass a stack of blocks undiminished (He et al. 2016).
+    """
+
+    def __init__(self, width: int, dropout: float):
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.f(x)
+
+
+def residual_mlp(inputs: int, outputs: int, width: int = 512, blocks: int = 2, dropout: float = 0.1) -> nn.Sequential:
+    """Linear, ``blocks`` residual blocks of one width, linear: (..., inputs) to (..., outputs).
+
+    Args:
+        width: of the hidden layers, at least 1.
+        blocks: how many residual blocks, each of two layers, at least 0.
+        dropout: share of hidden units silenced in each block while training, from 0 to below 1.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    if min(inputs, outputs, width) < 1 or blocks < 0 or not 0 <= dropout < 1:
+        raise ValueError(
+            f"residual_mlp got inputs={inputs}, outputs={outputs}, width={width}, blocks={blocks}, dropout={dropout}: "
+            "sizes are at least 1, blocks at least 0, dropout from 0 to below 1."
+        )
+    body = [ResidualBlock(width, dropout) for _ in range(blocks)]
+    return nn.Sequential(nn.Linear(inputs, width), *body, nn.SiLU(), nn.Linear(width, outputs))
 
 
 def conv_encoder(shape: tuple[int, int, int], outputs: int, width: int = 16) -> nn.Sequential:

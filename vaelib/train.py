@@ -34,6 +34,7 @@ def fit(
     seed: int = 0,
     device: torch.device | None = None,
     bf16: bool = False,
+    schedule: Callable[[float], dict[str, float]] | None = None,
     log_every: int = 50,
     snapshot: Callable[[nn.Module, int], Any] | None = None,
     snapshot_at: Collection[int] = (),
@@ -55,6 +56,8 @@ def fit(
         lr: learning rate of the default optimizer, fused Adam.
         optimizer: makes another one from the parameters; then ``lr`` is not used.
         bf16: compute the loss under bfloat16 autocast.
+        schedule: ``schedule(t)`` -> settings for the step at which the share t of the steps is done, 0 <= t < 1. The entry
+            ``"lr"``, if there is one, becomes the learning rate; the others go to ``loss`` as keyword arguments.
         snapshot: ``snapshot(model, step)`` -> tensors to keep, called in eval mode without a graph at the steps in
             ``snapshot_at`` (0 is before training). It does not disturb the run's random numbers.
         checkpoint: a file, written whole at a logging step once ``checkpoint_seconds`` have passed, and at the end. If it is
@@ -84,6 +87,7 @@ def fit(
         "optimizer": type(updates).__name__,
         "lr": updates.param_groups[0]["lr"],
         "bf16": bf16,
+        "steps": steps if schedule is not None else None,  # a schedule's t is a share of them
     }
     generator = torch.Generator(device).manual_seed(seed)
     run, done, before = Run([], {}), 0, 0.0
@@ -106,8 +110,13 @@ def fit(
             while done < steps:
                 take_snapshot()
                 model.train()
+                current = dict(schedule(done / steps)) if schedule is not None else {}
+                if "lr" in current:
+                    rate = current.pop("lr")
+                    for group in updates.param_groups:
+                        group["lr"] = rate
                 with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-                    value = loss(model, *next(batches), generator)
+                    value = loss(model, *next(batches), generator, **current)
                 updates.zero_grad()
                 value.backward()
                 updates.step()
@@ -115,7 +124,7 @@ def fit(
                 done += 1
                 if done % log_every and done < steps:
                     continue
-                _check_finite(losses, model, done, lr=settings["lr"], checkpoint=checkpoint)
+                _check_finite(losses, model, done, lr=updates.param_groups[0]["lr"], checkpoint=checkpoint)
                 mean = float(torch.stack(losses).float().mean())
                 seconds = time.perf_counter()
                 run.history.append({"step": float(done), "loss": mean, "seconds": before + seconds - start})
