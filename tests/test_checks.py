@@ -115,6 +115,24 @@ def surrogate(log_q, f, count=lambda n: n - 1, others=lambda f: f.sum(0) - f, re
     return sign * reduce((f - others(f) / count(len(f))) * log_q)
 
 
+def mean_weight(w, divide=True, error=lambda r: r.std(0) / len(r) ** 0.5):
+    value = torch.logsumexp(w, 0) - math.log(len(w))
+    return value if divide else value + math.log(len(w)), error(torch.exp(w - value))
+
+
+def unit_kl(mean, log_std):
+    return 0.5 * (mean**2 + torch.exp(2 * log_std) - 2 * log_std - 1)
+
+
+def floored(mean, log_std, floor):
+    return unit_kl(mean, log_std).mean(0).clamp(min=floor).sum()
+
+
+def arc(a, b, t, angle=None):
+    angle = torch.arccos(a @ b / (a.norm() * b.norm())) if angle is None else angle
+    return (torch.sin((1 - t) * angle)[:, None] * a + torch.sin(t * angle)[:, None] * b) / torch.sin(angle)
+
+
 RIGHT = {
     exercises.to_unit_range: [
         lambda x: x / 255,
@@ -166,6 +184,21 @@ RIGHT = {
         lambda h, p: (p - p.detach()) + h,
         lambda h, p: torch.where(h > 0, torch.ones_like(p), torch.zeros_like(p)) - (p.detach() - p),
     ],
+    exercises.log_mean_weight: [
+        mean_weight,
+        lambda w: (torch.logsumexp(w, 0) - math.log(len(w)), torch.std(torch.softmax(w, 0), 0) * len(w) ** 0.5),
+        lambda w: (
+            w.amax(0) + torch.exp(w - w.amax(0)).mean(0).log(),
+            ((torch.softmax(w, 0) ** 2).sum(0) - 1 / len(w)).mul(len(w) / (len(w) - 1)).sqrt(),
+        ),
+        lambda w: (mean_weight(w)[0], mean_weight(w)[1] * math.sqrt((len(w) - 1) / len(w)) * math.sqrt(50 / 49)),
+    ],
+    exercises.floored_rate: [
+        floored,
+        lambda m, s, f: torch.relu(unit_kl(m, s).mean(0) - f).sum() + f * m.shape[1],
+        lambda m, s, f: sum(torch.maximum(k, torch.tensor(f, dtype=k.dtype)) for k in unit_kl(m, s).mean(0)),
+    ],
+    exercises.slerp: [arc, lambda a, b, t: arc(b, a, 1 - t)],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
         lambda f, g: torch.stack(on_grid(f, g)),
@@ -351,6 +384,46 @@ WRONG = {
         "only f": (lambda log_q, f: -f.mean(), "no gradient reaches log_q"),
         "a number a draw": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(1)), "shape"),
         "squared": (lambda log_q, f: surrogate(log_q, f**2), "should start with"),
+    },
+    exercises.log_mean_weight: {
+        "K forgotten": (lambda w: mean_weight(w, divide=False), "divide by K"),
+        "ELBO": (lambda w: (w.mean(0), mean_weight(w)[1]), "the ELBO"),
+        "largest": (lambda w: (w.amax(0), mean_weight(w)[1]), "the largest alone"),
+        "underflow": (lambda w: (torch.exp(w).mean(0).log(), mean_weight(w)[1]), "underflows"),
+        "over the batch": (lambda w: mean_weight(w.T), "shape"),
+        "no error": (lambda w: mean_weight(w)[0], "two tensors"),
+        "error underflows": (
+            lambda w: (mean_weight(w)[0], torch.exp(w).std(0) / torch.exp(w).mean(0)),
+            "leave logarithms",
+        ),
+        "spread of one": (lambda w: mean_weight(w, error=lambda r: r.std(0)), "square root of K"),
+        "by K": (lambda w: mean_weight(w, error=lambda r: r.std(0) / len(r)), "not by K"),
+        "of log w": (lambda w: (mean_weight(w)[0], w.std(0) / len(w) ** 0.5), "before the logarithm"),
+        "variance": (lambda w: mean_weight(w, error=lambda r: r.var(0) / len(r)), "first image should be"),
+        "squared": (lambda w: (mean_weight(w)[0] ** 2, mean_weight(w)[1]), "first image should be"),
+    },
+    exercises.floored_rate: {
+        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "each dimension"),
+        "per example": (lambda m, s, f: unit_kl(m, s).clamp(min=f).sum(1).mean(), "before you apply"),
+        "from above": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(max=f).sum(), "from below"),
+        "mean": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f).mean(), "do not average"),
+        "log-variance": (lambda m, s, f: floored(m, s / 2, f), "not a log-variance"),
+        "batch summed": (lambda m, s, f: unit_kl(m, s).sum(0).clamp(min=f).sum(), "average over the batch"),
+        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "without a floor"),
+        "subtracted": (lambda m, s, f: (unit_kl(m, s).mean(0) - f).clamp(min=0).sum(), "do not subtract"),
+        "vector": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f), "shape"),
+        "detached": (lambda m, s, f: floored(m.detach(), s.detach(), f), "gradient is not"),
+        "gradient everywhere": (
+            lambda m, s, f: unit_kl(m, s).mean(0).sum() + (floored(m, s, f) - unit_kl(m, s).mean(0).sum()).detach(),
+            "gradient is not",
+        ),
+    },
+    exercises.slerp: {
+        "line": (lambda a, b, t: (1 - t)[:, None] * a + t[:, None] * b, "straight line"),
+        "backwards": (lambda a, b, t: arc(b, a, t), "runs backwards"),
+        "unit": (lambda a, b, t: arc(a / a.norm(), b / b.norm(), t), "lengths should be"),
+        "cosine as angle": (lambda a, b, t: arc(a, b, t, angle=a @ b / (a.norm() * b.norm())), "first entry"),
+        "transposed": (lambda a, b, t: arc(a, b, t).T, "shape"),
     },
     exercises.enumerated_gradient: {
         "no baseline": (lambda v, f: torch.softmax(v, 0) * f, "subtract the mean"),

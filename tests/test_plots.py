@@ -96,3 +96,30 @@ def test_an_explorer_calls_its_drawing_at_every_move():
         slider.value = value
     assert seen == [(0.0, 2.0), (1.0, 2.0), (1.0, 0.0), (1.0, 5.0), (-1.0, 5.0)]
     assert not a.continuous_update
+
+
+def test_animation(tmp_path, capsys):
+    from PIL import Image
+
+    frames = [torch.full((3, 1, 4, 6), value) for value in (0.0, 0.5, 1.0)]
+    path = tmp_path / "new" / "film.gif"
+    content = plots.animation(path, frames, columns=2, milliseconds=100, zoom=3)
+    assert content == path.read_bytes()
+    with Image.open(path) as film:
+        assert film.n_frames == 3
+        assert film.size == (3 * (2 * 7 - 1), 3 * (2 * 5 - 1))  # two columns, two rows, a pixel between
+        times, ink = [], []
+        for k in range(3):
+            film.seek(k)
+            times.append(film.info["duration"])
+            ink.append(film.convert("L").getpixel((0, 0)))
+    assert times == [100, 100, 400]
+    assert ink[0] == 255
+    assert abs(ink[1] - 127) < 3
+    assert ink[2] == 0
+    assert "Animation: 3 frames" in capsys.readouterr().out
+    plots.animation(path, [torch.rand(2, 3, 4, 4)], columns=2)  # colour, over the old file
+    assert path.read_bytes() != content
+    with pytest.raises(ValueError, match="0 frames"):
+        plots.animation(path, [])
+    assert [p.name for p in path.parent.iterdir()] == ["film.gif"]

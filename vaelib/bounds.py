@@ -56,13 +56,10 @@ def log_weights(
     Raises:
         ValueError: K < 1.
     """
-    if samples < 1:
-        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
     q = model.encode(x) if q is None else q
-    z = DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
-    prior = DiagGaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))
+    z = _draws(q, samples, generator)
     log_px = model.decode(z).log_prob(x)
-    return log_px + prior.log_prob(z) - q.log_prob(z), log_px
+    return log_px + _prior(q).log_prob(z) - q.log_prob(z), log_px
 
 
 def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -79,3 +76,34 @@ def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.G
     """
     log_weight, _ = log_weights(model, x, samples, generator)
     return torch.logsumexp(log_weight, 0) - math.log(samples)
+
+
+def iw_surrogate(
+    model: nn.Module, x: torch.Tensor, samples: int, generator: torch.Generator | None = None
+) -> torch.Tensor:
+    """Something to maximise, (B,): its *gradient* estimates that of L_K without bias, its value is not L_K (Tucker et al. 2019).
+
+    The doubly reparameterized gradient: the score of q is left out, and what reaches the encoder through z_k is weighted by
+    (w_k / sum w)^2, which changes nothing in expectation. The encoder's gradient has less variance than that of ``iw_bound``
+    and does not drown in noise as K grows. At K = 1 it is the path derivative of the ELBO (G-10).
+
+    The arguments and errors are those of ``iw_bound``.
+    """
+    q = model.encode(x)
+    z = _draws(q, samples, generator)
+    held = DiagGaussian(q.mean.detach(), q.log_std.detach())
+    log_weight = model.decode(z).log_prob(x) + _prior(q).log_prob(z) - held.log_prob(z)
+    share = torch.softmax(log_weight.detach(), 0)
+    if z.requires_grad:
+        z.register_hook(lambda gradient: (share[..., None] * gradient).to(gradient.dtype))
+    return (share * log_weight).sum(0)
+
+
+def _draws(q: DiagGaussian, samples: int, generator: torch.Generator | None) -> torch.Tensor:
+    if samples < 1:
+        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
+    return DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
+
+
+def _prior(q: DiagGaussian) -> DiagGaussian:
+    return DiagGaussian(torch.zeros_like(q.mean), torch.zeros_like(q.mean))

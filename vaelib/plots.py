@@ -1,6 +1,7 @@
 """Figures. Every function draws on its own figure, prints one line that says what it shows, and returns the Axes."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +9,9 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from PIL import Image
+
+from vaelib.device import written_whole
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
@@ -70,6 +74,35 @@ def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: i
         snapshots: step -> images (N, C, H, W), as ``train.fit`` returns them.
     """
     return image_rows({f"step {step}": images for step, images in sorted(snapshots.items())}, title, columns)
+
+
+def animation(
+    path: str | Path, frames: Sequence[torch.Tensor], columns: int = 8, milliseconds: int = 400, zoom: int = 2
+) -> bytes:
+    """Save images over time as an animated GIF that repeats, and return the file's bytes.
+
+    Args:
+        path: of the file; its folder is made. An existing file is replaced once the new one is complete.
+        frames: at least one, each images (N, C, H, W), as for ``image_rows``; ``columns`` of them to a row.
+        milliseconds: for each frame; the last stays four times as long.
+        zoom: screen pixels for a pixel.
+
+    Raises:
+        ValueError: no frame, or a duration or zoom below 1.
+    """
+    if not frames or milliseconds < 1 or zoom < 1:
+        raise ValueError(f"{len(frames)} frames, {milliseconds} ms and zoom={zoom} were given: each is at least 1.")
+    pictures = []
+    for images in frames:
+        picture = _picture(_tile(images, columns))
+        ink = 1 - picture if picture.ndim == 2 else picture
+        pixels = np.kron(np.round(255 * ink).astype(np.uint8), np.ones((zoom, zoom) + (1,) * (ink.ndim - 2), np.uint8))
+        pictures.append(Image.fromarray(pixels).quantize(32 if ink.ndim == 2 else 128, dither=Image.Dither.NONE))
+    times = [milliseconds] * (len(pictures) - 1) + [4 * milliseconds]
+    with written_whole(Path(path)) as file:
+        pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
+    print(f"Animation: {len(pictures)} frames, saved as {Path(path).name}.")
+    return Path(path).read_bytes()
 
 
 def scatter(

@@ -1,0 +1,258 @@
+"""How good does a VAE get on MNIST, in how many minutes? Likelihoods that can be laid beside published ones.
+
+    python benchmarks/mnist.py                             # or: make bench-mnist; about two and a half hours on 2 CPU cores
+    python benchmarks/mnist.py --only small-elbo           # one of the runs
+    python benchmarks/mnist.py --scale 0.1                 # every run in a tenth of its minutes: for a GPU
+
+Dynamic binarization: training pixels are drawn anew at each step, test pixels once, each with probability its grey value.
+One stochastic layer of 50 latents, Bernoulli pixels. NLL: 5,000 importance samples for each of the 10,000 test images.
+
+Training runs for minutes, not epochs: the script times a few steps, plans their number, and says how long they took. The weights
+that are judged are averages over the last tenth or so of training, which can be read off at any time, so one run gives the whole
+curve. Stop it when you like: the same command goes on where it was. Results are kept in build/mnist, and printed as a table.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from vaelib import bounds, data, describe_device, evaluate, pick_device, train
+from vaelib.autoencoders import VAE
+from vaelib.device import written_whole
+from vaelib.nets import mlp, residual_mlp
+
+PUBLISHED = [  # Burda et al. 2016, table 1: one stochastic layer, 3,280 epochs; and their best, of two layers
+    ("published: VAE", 86.76),
+    ("published: IWAE, K = 5", 85.54),
+    ("published: IWAE, K = 50", 84.78),
+    ("published: IWAE, K = 50, two stochastic layers", 82.90),
+]
+BATCH, LR = 128, 1e-3
+BLOCK = 500  # test images judged between two looks at the disk
+
+
+def small() -> VAE:
+    return VAE(
+        latent=50, encoder=nn.Sequential(nn.Flatten(), mlp([784, 200, 200, 100])), decoder=mlp([50, 200, 200, 784])
+    )
+
+
+def large() -> VAE:
+    return VAE(latent=50, encoder=nn.Sequential(nn.Flatten(), residual_mlp(784, 100)), decoder=residual_mlp(50, 784))
+
+
+class Plan(NamedTuple):
+    """A run: what is trained, on which bound, and when it is judged."""
+
+    title: str
+    make: type
+    phases: tuple[tuple[float, int], ...]  # (until minute, K); K = 1 is the ELBO with its KL in closed form
+    marks: tuple[float, ...]  # minutes
+
+
+PLANS = {
+    "small-elbo": Plan("784-200-200-50: ELBO", small, ((6, 1),), (1, 6)),
+    "small-iwae5": Plan("784-200-200-50: IWAE K = 5", small, ((6, 5),), (1, 6)),
+    "small-iwae50": Plan("784-200-200-50: IWAE K = 50", small, ((6, 50),), (1, 6)),
+    "large": Plan("residual 512: ELBO, then IWAE K = 4, then 8", large, ((2, 1), (30, 4), (60, 8)), (1, 3, 6, 20, 60)),
+}
+
+
+class Averaged(torch.optim.AdamW):
+    """AdamW that also keeps an average of the weights, over about the last ninth of the updates (Shamir & Zhang 2013)."""
+
+    EVERY, DECAY = 5, 8
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        loss = super().step(closure)
+        for group in self.param_groups:
+            group["updates"] = group.get("updates", 0) + 1
+            if group["updates"] % self.EVERY and group["updates"] > self.EVERY:
+                continue
+            weights = group["params"]
+            for p in weights:
+                self.state[p].setdefault("average", p.detach().clone())
+            n = 1 + group["updates"] / self.EVERY
+            averages = [self.state[p]["average"] for p in weights]
+            torch._foreach_lerp_(averages, weights, (self.DECAY + 1) / (n + self.DECAY))
+        return loss
+
+
+def loss(model, x, generator, K):
+    x = data.binarize(x, generator)
+    bound = bounds.elbo(model, x, generator).elbo if K == 1 else bounds.iw_surrogate(model, x, int(K), generator)
+    return -bound.mean()
+
+
+def synchronise(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def seconds_per_step(make, K, images, device) -> float:
+    """Of a few steps of training, after a few more to warm up."""
+    taken = []
+    for steps in (10, 60):
+        start = time.perf_counter()
+        fit(make(), images, steps, device, lambda t: {"K": K})
+        synchronise(device)
+        taken.append(time.perf_counter() - start)
+    return (taken[1] - taken[0]) / 50
+
+
+def fit(model, images, steps, device, schedule, **settings):
+    """Train with AdamW and averaged weights; returns the run and its optimizer."""
+    kept = []
+
+    def optimizer(parameters):
+        kept.append(
+            Averaged(parameters, lr=LR, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type in ("cpu", "cuda"))
+        )
+        return kept[0]
+
+    def averages(model, step):
+        return {name: kept[0].state[p]["average"].cpu().clone() for name, p in model.named_parameters()}
+
+    return train.fit(
+        model, loss, images, steps=steps, batch_size=BATCH, optimizer=optimizer, device=device, bf16=True,
+        schedule=schedule, snapshot=averages, **settings,
+    )  # fmt: skip
+
+
+def planned(plan: Plan, scale: float, images, device) -> dict:
+    """Minutes to steps, by this machine's speed."""
+    ends, first, minute = [], 0.0, 0.0
+    for until, K in plan.phases:
+        rate = 60 / seconds_per_step(plan.make, K, images, device)
+        ends.append({"until": until, "K": K, "first": first, "start": minute, "rate": rate})
+        first, minute = first + scale * (until - minute) * rate, until
+    marks = {}
+    for mark in plan.marks:
+        phase = next(p for p in ends if mark <= p["until"])
+        marks[str(mark)] = round(phase["first"] + scale * (mark - phase["start"]) * phase["rate"])
+    return {"steps": max(marks.values()), "marks": marks, "phases": [{"first": p["first"], "K": p["K"]} for p in ends]}
+
+
+def kept_json(path: Path, make) -> dict:
+    """The dictionary in ``path``, which ``make`` provides the first time."""
+    if not path.exists():
+        with written_whole(path) as file:
+            file.write(json.dumps(make(), indent=1).encode())
+    return json.loads(path.read_text())
+
+
+def judged(model, x, samples, folder: Path, device) -> evaluate.Likelihood:
+    """evaluate.nll, block by block, each kept on disk."""
+    parts = []
+    for k, block in enumerate(x.split(BLOCK)):
+        path = folder / f"block-{k:03d}-of-{len(x)}-K{samples}.pt"
+        if not path.exists():
+            generator = torch.Generator(device).manual_seed(k)
+            found = evaluate.nll(model, block, samples, generator)
+            with written_whole(path) as file:
+                torch.save(tuple(found[:3]) + tuple(found.terms), file)
+        parts.append(torch.load(path, weights_only=True))
+    log_px, error, effective, log_px_z, kl = (torch.cat(field) for field in zip(*parts, strict=True))
+    return evaluate.Likelihood(log_px, error, effective, bounds.ElboTerms(log_px_z, kl))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), help="some of the runs")
+    parser.add_argument("--scale", type=float, default=1.0, help="multiplies every run's minutes")
+    parser.add_argument("--samples", type=int, default=5000, help="importance samples for each image")
+    parser.add_argument("--images", type=int, default=10_000, help="how many test images")
+    parser.add_argument("--data", default="mnist", help="mnist, or glyphs to try the script out")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("build/mnist"), help="where checkpoints and results are kept"
+    )
+    asked = parser.parse_args()
+    device = pick_device()
+    train_x, test_x = data.load(asked.data).x, data.load(asked.data, train=False).x
+    rows = []
+    for name in asked.only:
+        rows += results(name, asked, train_x, test_x, device)
+    report(rows, asked, device)
+
+
+def binarized(x, seed):
+    return data.binarize(data.as_float(x), torch.Generator().manual_seed(seed))
+
+
+def results(name, asked, train_x, test_x, device) -> list[dict]:
+    plan, folder = PLANS[name], asked.folder / name
+    steps = kept_json(folder / "plan.json", lambda: planned(plan, asked.scale, train_x, device))
+    torch.manual_seed(0)
+    model = plan.make()
+
+    def schedule(t):
+        step = t * steps["steps"]
+        K = [phase["K"] for phase in steps["phases"] if step >= phase["first"] - 0.5][-1]
+        return {"lr": LR * min(1, (step + 1) / 200), "K": K}
+
+    print(f"{plan.title}: {steps['steps']:,} steps", flush=True)
+    run = fit(
+        model, train_x, steps["steps"], device, schedule, snapshot_at=list(steps["marks"].values()), log_every=20,
+        checkpoint=folder / "checkpoint.pt", checkpoint_seconds=60,
+    )  # fmt: skip
+    rows = []
+    for minute, step in steps["marks"].items():
+        model.load_state_dict({key: value.to(device) for key, value in run.snapshots[step].items()})
+
+        def judge(minute=minute, step=step):
+            place = folder / f"mark-{minute}"
+            test = judged(model, binarized(test_x[: asked.images], 1), asked.samples, place, device)
+            seen = judged(model, binarized(train_x[:1000], 2), asked.samples, place / "train", device)
+            return {
+                "title": plan.title,
+                "minutes": next(entry["seconds"] for entry in run.history if entry["step"] >= step) / 60,
+                "epochs": step * BATCH / len(train_x),
+                "neg_elbo": test.neg_elbo,
+                "nll": test.nll,
+                "draw_error": test.draw_error,
+                "effective": float(test.effective.median()),
+                "rate": test.rate.value,
+                "train_nll": seen.nll,
+                "active": evaluate.active_units(model, binarized(test_x, 1)),
+                "machine": describe_device(device),
+                "images": min(asked.images, len(test_x)),
+                "samples": asked.samples,
+                "data": asked.data,
+            }
+
+        rows.append(kept_json(folder / f"result-{minute}.json", judge))
+        print(line(rows[-1]), flush=True)
+    return rows
+
+
+COLUMNS = ("network, bound", "minutes", "epochs", "−ELBO", "NLL", "± images", "± draws", "NLL, train", "active units")
+HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
+
+
+def line(r) -> str:
+    return (
+        f"| {r['title']} | {r['minutes']:.1f} | {r['epochs']:.0f} | {r['neg_elbo'][0]:.2f} | **{r['nll'][0]:.2f}** | {r['nll'][1]:.2f} "
+        f"| {r['draw_error']:.3f} | {r['train_nll'][0]:.2f} ± {r['train_nll'][1]:.2f} | {r['active']} of 50 |"
+    )
+
+
+def report(rows, asked, device):
+    print(f"\n{HEAD}")
+    for title, value in PUBLISHED:
+        print(f"| {title} | | | | **{value:.2f}** | | | | |")
+    for row in rows:
+        print(line(row))
+    print(
+        f"\n{asked.data}, dynamic binarization, one stochastic layer of 50 latents; NLL in nats: {rows[0]['samples']:,} importance "
+        f"samples for each of {rows[0]['images']:,} test images; {describe_device(device)}."
+    )
+
+
+if __name__ == "__main__":
+    main()
