@@ -10,7 +10,7 @@ ifeq ($(origin PY), undefined)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench bench-mnist constraints test-oldest clean
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
@@ -46,7 +46,10 @@ format: $(READY) ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 bench: $(READY) ## measure what README and the notes say about speed
-	@for script in benchmarks/*.py; do $(PY) $$script || exit 1; done
+	@for script in training gradients likelihood; do $(PY) benchmarks/$$script.py || exit 1; done
+
+bench-mnist: $(READY) ## train on MNIST for minutes to an hour and print the README's table; stops and goes on
+	@$(PY) benchmarks/mnist.py
 
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest
