@@ -9,13 +9,9 @@ SCRIPT = Path(__file__).parent.parent / "benchmarks" / "mnist.py"
 
 
 def rows(folder, *options):
-    done = subprocess.run(
-        [sys.executable, str(SCRIPT), "--data", "glyphs", "--scale", "0.003", "--images", "60", "--only", "small-elbo"]
-        + ["--folder", str(folder), *options],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    fixed = "--data glyphs --scale 0.003 --images 60 --only small-elbo --folder".split()
+    command = [sys.executable, str(SCRIPT), *fixed, str(folder), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line for line in done.stdout.partition("| network")[2].splitlines() if "784-200-200-50" in line]
 
 
