@@ -9,7 +9,7 @@ SCRIPT = Path(__file__).parent.parent / "benchmarks" / "mnist.py"
 
 
 def rows(folder, *options):
-    fixed = "--data glyphs --scale 0.003 --images 60 --only small-elbo --folder".split()
+    fixed = ["--data", "glyphs", "--scale", "0.003", "--images", "60", "--only", "small-elbo", "--folder"]
     command = [sys.executable, str(SCRIPT), *fixed, str(folder), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line for line in done.stdout.partition("| network")[2].splitlines() if "784-200-200-50" in line]

@@ -186,6 +186,8 @@ RIGHT = {
     ],
     exercises.log_mean_weight: [
         mean_weight,
+        lambda w: list(mean_weight(w)),
+        lambda w: torch.stack(mean_weight(w)),
         lambda w: (torch.logsumexp(w, 0) - math.log(len(w)), torch.std(torch.softmax(w, 0), 0) * len(w) ** 0.5),
         lambda w: (
             w.amax(0) + torch.exp(w - w.amax(0)).mean(0).log(),
@@ -196,6 +198,7 @@ RIGHT = {
     exercises.floored_rate: [
         floored,
         lambda m, s, f: torch.relu(unit_kl(m, s).mean(0) - f).sum() + f * m.shape[1],
+        lambda m, s, f: torch.where(unit_kl(m, s).mean(0) < f, torch.tensor(f), unit_kl(m, s).mean(0)).sum(),
         lambda m, s, f: sum(torch.maximum(k, torch.tensor(f, dtype=k.dtype)) for k in unit_kl(m, s).mean(0)),
     ],
     exercises.slerp: [arc, lambda a, b, t: arc(b, a, 1 - t)],
@@ -403,13 +406,14 @@ WRONG = {
         "squared": (lambda w: (mean_weight(w)[0] ** 2, mean_weight(w)[1]), "first image should be"),
     },
     exercises.floored_rate: {
-        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "each dimension"),
+        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "to each dimension"),
         "per example": (lambda m, s, f: unit_kl(m, s).clamp(min=f).sum(1).mean(), "before you apply"),
         "from above": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(max=f).sum(), "from below"),
         "mean": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f).mean(), "do not average"),
         "log-variance": (lambda m, s, f: floored(m, s / 2, f), "not a log-variance"),
         "batch summed": (lambda m, s, f: unit_kl(m, s).sum(0).clamp(min=f).sum(), "average over the batch"),
-        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "without a floor"),
+        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "no floor"),
+        "doubled": (lambda m, s, f: (2 * unit_kl(m, s)).mean(0).clamp(min=f).sum(), "should be"),
         "subtracted": (lambda m, s, f: (unit_kl(m, s).mean(0) - f).clamp(min=0).sum(), "do not subtract"),
         "vector": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f), "shape"),
         "detached": (lambda m, s, f: floored(m.detach(), s.detach(), f), "gradient is not"),

@@ -810,13 +810,26 @@ PLANTED_04 = {
         ("levels * v - F.soft", "-levels * v - F.soft", "grey-mass"),
     ],
     "it is tanh": [("torch.tanh(logits / 2) / logits", "torch.tanh(logits) / logits", "grey-mass")],
-    "and never more": [("0.5 - by_quadrature", "0.4 - by_quadrature", "grey-mass")],
+    "and never more": [("by_quadrature.max() - 0.5", "by_quadrature.max() + 0.5", "grey-mass")],
+    "in_errors is": [
+        ("lead.std() / len(lead) ** 0.5", "lead.std() / len(lead)", "three-readings"),
+        ("lead.std() / len(lead) ** 0.5", "lead.var() / len(lead) ** 0.5", "three-readings"),
+    ],
     "grey pixels give": [('"grey": grey_test', '"grey": drawn', "three-readings")],
     "rounded pixels give": [('"rounded": (grey_test > 0.5).float()', '"rounded": drawn', "three-readings")],
     "every pixel is drawn": [("grey_test[:1].expand(", "(grey_test[:1] ** 2).expand(", "linear-in-x")],
+    "and those errors have": [
+        ("(1 - pixel) / len(many)).sqrt()", "(1 - pixel)).sqrt()", "linear-in-x"),
+        ("(pixel * (1 - pixel) / len", "(pixel / len", "linear-in-x"),
+    ],
     "for a fixed z": [
         ("one.log_prob(grey_test[:1])[0]", "one.log_prob((grey_test[:1] > 0.5).float())[0]", "linear-in-x"),
         ("log_px, grey_log_px", "-log_px, grey_log_px", "linear-in-x"),
+    ],
+    "the entropy, by": [
+        ("-(torch.xlogy(coins, coins) +", "(torch.xlogy(coins, coins) +", "floor"),
+        ("+ torch.xlogy(1 - coins, 1 - coins))", ")", "floor"),
+        ("-(torch.xlogy", "-2 * (torch.xlogy", "floor"),
     ],
     "the model is above": [('shown["drawn"] - entropy', 'entropy - shown["drawn"]', "floor")],
     "binarizing black": [("generator) - once", "generator) - held_out[:500]", "fixed")],
@@ -837,6 +850,11 @@ PLANTED_04 = {
         ("(found.log_px - truth) / found.error, 5", "(found.log_px - truth) / found.error**2, 5", "linear-check")
     ],
     "and the standard errors": [("/ found.error).std() - 1", "/ (2 * found.error)).std() - 1", "linear-check")],
+    "the two standard errors": [
+        ("relative.std(0) / K**0.5", "relative.std(0)", "naive-nll", "linear-check"),
+        ("relative.std(0) / K**0.5", "relative.std(0) / K", "naive-nll", "linear-check"),
+        ("relative.std(0) / K**0.5", "log_w.std(0) / K", "naive-nll", "linear-check"),
+    ],
     "vaelib agrees": [
         ("+ prior.log_prob(z) - q.log_prob(z))", "+ prior.log_prob(z))", "naive-nll", "linear-check"),
         ("+ prior.log_prob(z) - q.log_prob(z))", "- q.log_prob(z))", "naive-nll", "linear-check"),
@@ -893,13 +911,16 @@ PLANTED_04 = {
             "collapse-check",
         )
     ],
-    "warm-up raises": [('rate[remedy] - rate["none"]', 'rate["none"] - rate[remedy]', "collapse-check")],
-    "free bits raises": [
-        (
-            'rate[remedy] - rate["none"]',
-            'rate["warm-up"] - rate["none" if remedy == "warm-up" else remedy]',
-            "collapse-check",
-        )
+    "free bits holds": [('rate["free bits"].mean() - 20', 'rate["none"].mean() - 20', "collapse-check")],
+    "and costs some": [('-in_errors(bound_of["free bits"]', 'in_errors(bound_of["free bits"]', "collapse-check")],
+    "no pixel sees": [
+        ("< 24)", "< 25)", "collapse-model", "collapse-causal"),
+        ("self.weight * mask", "self.weight", "collapse-model", "collapse-causal"),
+        ("< 24)", "> 24)", "collapse-model", "collapse-causal"),
+    ],
+    "and each sees": [("< 24)", "< 23)", "collapse-model", "collapse-causal")],
+    "on digits, too, it lies": [
+        ("by_draws[5000].log_px\nprint", "(1e3 + by_draws[5000].log_px)\nprint", "judge-check")
     ],
     "trained on L₁₀": [("by_iw.log_px - by_elbo.log_px,", "by_elbo.log_px - by_iw.log_px,", "iwae-check")],
     "and the ELBO is lower": [
@@ -928,8 +949,13 @@ PLANTED_04 = {
     ],
     "an arc between": [
         ("+ torch.sin(t * angle) * b) /", "+ torch.cos(t * angle) * b) /", "between"),
-        ("torch.arccos(F.cos", "(F.cos", "between"),
+        ("return (torch.sin((1 - t) * angle) * a", "return (torch.sin(angle) * (1 - t) * a", "between"),
     ],
+    "its angle to": [
+        ("way, angle = arc(a, b, t)", "way, angle = arc(b, a, t)", "between"),
+        ("arc(a, b, t),", "a.expand(9, -1),", "between"),
+    ],
+    "and that to": [("(1 - t[:, 0]) * angle", "t[:, 0] * angle", "between")],
 }
 
 

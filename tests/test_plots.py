@@ -20,6 +20,7 @@ POINTS = torch.randn(30, 2)
         ),
         lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "steps", "loss (nats)", log="xy"),
         lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "D", "variance", points={"a": ([1, 2], [3.1, 3.9])}),
+        lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "rate", "distortion", labels={"a": ["one", "two"]}),
         lambda: plots.bound(torch.linspace(-1, 1, 5), {"q": torch.rand(5)}, {"ELBO": (0, -3.0), "gap": (-3.0, -2.0)}),
         lambda: plots.histograms({"a": {"one draw": POINTS[:, 0]}, "b": {"one draw": POINTS[:, 1]}}, 0.0, "estimate"),
         lambda: plots.manifolds({"AE": GREY[:9], "VAE": GREY[:9]}, 3, axis="std"),

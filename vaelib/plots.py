@@ -163,12 +163,14 @@ def curves(
     title: str = "",
     log: str = "",
     points: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> Axes:
     """Lines in one panel.
 
     Args:
         lines: name -> (x values, y values), equally long.
         points: name of a line -> measured points, drawn over it as large open circles.
+        labels: name of a line -> a word for each of its points, written beside it.
         xlabel, ylabel: with units.
         log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
     """
@@ -186,6 +188,8 @@ def curves(
         )
         if points is not None and name in points:
             ax.plot(*points[name], "o", color=COLOURS[k % len(COLOURS)], markerfacecolor="none", markersize=9)
+        for word, place in zip((labels or {}).get(name, ()), zip(x, y, strict=True), strict=False):
+            ax.annotate(word, place, xytext=(6, 6), textcoords="offset points", fontsize=10)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
         ax.set_xscale("log")

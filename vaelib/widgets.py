@@ -5,12 +5,12 @@ from collections.abc import Callable
 import ipywidgets
 
 
-def explorer(draw: Callable[..., object], **ranges: tuple[float, float, float]) -> ipywidgets.VBox:
+def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywidgets.VBox:
     """Sliders above the picture that ``draw`` makes of their values.
 
     Args:
         draw: called with one float for each slider, under the slider's name.
-        ranges: slider name -> (lowest, highest, start).
+        ranges: slider name -> (lowest, highest, start), and as a fourth number the step if it is not a sixtieth of the range.
 
     Returns:
         the box to display; ``box.children[0].children`` are the sliders, in order.
@@ -19,7 +19,7 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, float, float]) 
         ValueError: a start outside its range.
     """
     sliders = {}
-    for name, (low, high, start) in ranges.items():
+    for name, (low, high, start, *step) in ranges.items():
         if not low <= start <= high or low == high:
             raise ValueError(
                 f"slider {name!r} has range {low} to {high} and start {start}: the start lies in the range."
@@ -28,10 +28,10 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, float, float]) 
             value=start,
             min=low,
             max=high,
-            step=(high - low) / 60,
+            step=step[0] if step else (high - low) / 60,
             description=name,
             continuous_update=False,
-            readout_format=".2f",
+            readout_format=".0f" if step == [1] else ".2f",
         )
     picture = ipywidgets.interactive_output(draw, sliders)
     return ipywidgets.VBox([ipywidgets.HBox(list(sliders.values())), picture])
