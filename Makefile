@@ -63,4 +63,4 @@ test-oldest: $(READY) ## for contributors: the tests with the oldest versions th
 	@build/oldest/bin/python -m pytest -q
 
 clean: ## remove .venv and build/
-	@rm -rf $(VENV) build
+	@rm -rf $(VENV) build notebooks/training.gif
