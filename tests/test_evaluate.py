@@ -155,6 +155,24 @@ def test_memory_does_not_grow_with_draws_or_images():
         assert sum(model.decoded) == n * samples + 1  # one to see what kind of decoder it is
 
 
+def test_a_gpu_decodes_what_an_eighth_of_its_free_memory_holds(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (8 * 4 * 784 * 5000, 10**12))
+    assert evaluate._latents_at_once(torch.device("cuda"), 784) == 5000
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (0, 10**12))
+    assert evaluate._latents_at_once(torch.device("cuda"), 784) == 1
+    assert evaluate._latents_at_once(torch.device("cpu"), 784) == 1024
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_nll_on_a_gpu():
+    torch.manual_seed(0)
+    vae = VAE((1, 4, 4), latent=2, hidden=(8,)).cuda()
+    x = (torch.rand(50, 1, 4, 4) < 0.5).float()
+    there = evaluate.nll(vae, x, 500, torch.Generator("cuda").manual_seed(0))
+    here = evaluate.nll(vae.cpu(), x, 500, torch.Generator().manual_seed(0))
+    checks.check("GPU and CPU agree", (there.log_px - here.log_px) / torch.hypot(there.error, here.error), 5)
+
+
 def test_the_same_generator_gives_the_same_numbers_and_the_mode_is_restored():
     vae = VAE((1, 4, 4), latent=2, hidden=(8,)).train()
     x = torch.rand(6, 1, 4, 4)
