@@ -18,6 +18,7 @@ each moment, the one with most draws.
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,7 +54,7 @@ class Plan(NamedTuple):
     """A run: what is trained, on which bound, and when it is judged."""
 
     title: str
-    make: type
+    make: Callable[[], VAE]
     phases: tuple[tuple[float, int], ...]  # (until minute, K); K = 1 is the ELBO with its KL in closed form
     marks: tuple[float, ...]  # minutes
 
@@ -110,7 +111,7 @@ def seconds_per_step(make, K, images, device) -> float:
 
 
 def fit(model, images, steps, device, schedule, **settings):
-    """Train with AdamW and averaged weights; returns the run and its optimizer."""
+    """train.fit with AdamW; its snapshots are the averaged weights."""
     kept = []
 
     def optimizer(parameters):

@@ -919,9 +919,7 @@ PLANTED_04 = {
         ("< 24)", "> 24)", "collapse-model", "collapse-causal"),
     ],
     "and each sees": [("< 24)", "< 23)", "collapse-model", "collapse-causal")],
-    "on digits, too, it lies": [
-        ("by_draws[5000].log_px\nprint", "(1e3 + by_draws[5000].log_px)\nprint", "judge-check")
-    ],
+    "on digits, too, it lies": [("at_mean(vae, unseen).cpu().double() -", "-readings(vae, unseen) -", "judge-check")],
     "trained on L₁₀": [("by_iw.log_px - by_elbo.log_px,", "by_elbo.log_px - by_iw.log_px,", "iwae-check")],
     "and the ELBO is lower": [
         ("by_elbo.terms.elbo - by_iw.terms.elbo", "by_iw.terms.elbo - by_elbo.terms.elbo", "iwae-check")
