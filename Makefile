@@ -10,10 +10,10 @@ ifeq ($(origin PY), undefined)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench bench-mnist constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 constraints test-oldest clean
 
 help: ## show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/' | expand -t 20
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 20
 
 # .ready is written last: an installation that was stopped is taken up again
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -21,7 +21,7 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The course needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make course PYTHON=python3.12, say."; exit 1; }
 	@echo "Installing into $(VENV) (PyTorch is large: a few minutes, once)"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[course,dev]'
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[course,dev,compare]'
 	@touch $@
 
 course: $(READY) ## run every notebook into build/, and say what came out
@@ -46,20 +46,23 @@ format: $(READY) ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 bench: $(READY) ## measure what README and the notes say about speed
-	@for script in training gradients likelihood; do $(PY) benchmarks/$$script.py || exit 1; done
+	@for script in training gradients likelihood quantizer; do $(PY) benchmarks/$$script.py || exit 1; done
 
 bench-mnist: $(READY) ## train on MNIST for minutes to an hour and print the README's table; stops and goes on
 	@$(PY) benchmarks/mnist.py
 
+bench-cifar10: $(READY) ## train VQ-VAEs on CIFAR-10 and print the README's table; stops and goes on
+	@$(PY) benchmarks/cifar10.py
+
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest
-	@build/newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev]'
+	@build/newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev,compare]'
 	@build/newest/bin/python .ci/pin.py > build/constraints.txt && mv build/constraints.txt constraints.txt
 	@rm -rf build/newest && echo "constraints.txt is renewed: now run make test."
 
 test-oldest: $(READY) ## for contributors: the tests with the oldest versions that pyproject.toml allows
 	@$(PY) -m uv venv --quiet --clear --python $(PYTHON) build/oldest
-	@$(PY) -m uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct --editable '.[course,dev]'
+	@$(PY) -m uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct --editable '.[course,dev,compare]'
 	@build/oldest/bin/python -m pytest -q
 
 clean: ## remove .venv and build/

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import sympy
 import torch
+import torch.nn.functional as F
 
 from vaelib import exercises
 from vaelib.checks import check, check_fails, check_mean, headline
@@ -133,6 +134,23 @@ def arc(a, b, t, angle=None):
     return (torch.sin((1 - t) * angle)[:, None] * a + torch.sin(t * angle)[:, None] * b) / torch.sin(angle)
 
 
+def words(z, e, reshape=False, sign=1, square=1.0, cross=2.0):
+    rows = z.reshape(2, 3, 5, 4) if reshape else z.permute(0, 2, 3, 1)
+    return (sign * (square * e.square().sum(1) - cross * rows @ e.T)).argmin(-1)
+
+
+def two_losses(z, e, beta, mean=torch.mean):
+    return mean((z.detach() - e) ** 2), beta * mean((z - e.detach()) ** 2)
+
+
+def averages(n, m, z, codes, decay, count=None, new=None, old=None):
+    chosen = F.one_hot(codes, len(n)).to(z.dtype)
+    old, new = decay if old is None else old, 1 - decay if new is None else new
+    n = old * n + new * (chosen.sum(0) if count is None else count)
+    m = old * m + new * chosen.T @ z
+    return n, m, m / n[:, None]
+
+
 RIGHT = {
     exercises.to_unit_range: [
         lambda x: x / 255,
@@ -202,12 +220,33 @@ RIGHT = {
         lambda m, s, f: sum(torch.maximum(k, torch.tensor(f, dtype=k.dtype)) for k in unit_kl(m, s).mean(0)),
     ],
     exercises.slerp: [arc, lambda a, b, t: arc(b, a, 1 - t)],
+    exercises.nearest_words: [
+        words,
+        lambda z, e: torch.cdist(z.movedim(1, -1).reshape(-1, 4), e).argmin(1).view(2, 3, 5),
+        lambda z, e: (torch.einsum("bdhw,kd->bhwk", z, e) - e.square().sum(1) / 2).argmax(-1),
+    ],
+    exercises.vq_losses: [
+        two_losses,
+        lambda z, e, b: (F.mse_loss(e, z.detach()), b * F.mse_loss(z, e.detach())),
+        lambda z, e, b: [(z.detach() - e).pow(2).sum() / e.numel(), (b**0.5 * (z - e.detach())).pow(2).mean()],
+    ],
+    exercises.ema_step: [
+        averages,
+        lambda n, m, z, codes, g: averages(n, m, z, codes, g, count=codes.bincount(minlength=len(n))),
+    ],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
         lambda f, g: torch.stack(on_grid(f, g)),
         lambda f, g: np.array([float(v) for v in on_grid(f, g)]),
     ],
 }
+
+
+def means_averaged(n, m, z, codes, decay):
+    new_n, _, _ = averages(n, m, z, codes, decay)
+    chosen = F.one_hot(codes, len(n)).to(z.dtype)
+    new_m = decay * m + (1 - decay) * chosen.T @ z / chosen.sum(0).clamp(min=1)[:, None]
+    return new_n, new_m, new_m / new_n[:, None]
 
 
 def gaussian_like(mean=lambda c: c.mean(0), mix=lambda c: torch.linalg.cholesky(torch.cov(c.T)).T, noise=torch.randn):
@@ -420,6 +459,49 @@ WRONG = {
         "gradient everywhere": (
             lambda m, s, f: unit_kl(m, s).mean(0).sum() + (floored(m, s, f) - unit_kl(m, s).mean(0).sum()).detach(),
             "gradient is not",
+        ),
+    },
+    exercises.nearest_words: {
+        "reshape": (lambda z, e: words(z, e, reshape=True), "bare reshape"),
+        "farthest": (lambda z, e: words(z, e, sign=-1), "farthest"),
+        "product": (lambda z, e: words(z, e, square=0), "equally long"),
+        "half the product": (lambda z, e: words(z, e, cross=1), "counts twice"),
+        "float": (lambda z, e: words(z, e).double(), "integers"),
+        "flat": (lambda z, e: words(z, e).flatten(), "shape"),
+        "constant": (lambda z, e: torch.zeros(2, 3, 5, dtype=torch.long), "another word"),
+        "transposed": (lambda z, e: words(z, e).flip(1), "another word"),
+    },
+    exercises.vq_losses: {
+        "one": (lambda z, e, b: sum(two_losses(z, e, b)), "two scalars"),
+        "beta on the codebook": (lambda z, e, b: (b * two_losses(z, e, 1)[0], two_losses(z, e, 1)[1]), "beta weighs"),
+        "no beta": (lambda z, e, b: two_losses(z, e, 1), "beta weighs"),
+        "sum": (lambda z, e, b: two_losses(z, e, b, mean=torch.sum), "do not add"),
+        "sum over D": (lambda z, e, b: two_losses(z, e, b, mean=lambda v: v.sum(1).mean()), "of a vector"),
+        "beta squared": (lambda z, e, b: (two_losses(z, e, b)[0], two_losses(z, e, b**2)[1]), "is a factor"),
+        "nothing detached": (lambda z, e, b: ((z - e).pow(2).mean(), b * (z - e).pow(2).mean()), "z_e hears it"),
+        "wrong side": (
+            lambda z, e, b: ((z - e.detach()).pow(2).mean(), b * (z.detach() - e).pow(2).mean()),
+            "z_e hears it",
+        ),
+        "all detached": (lambda z, e, b: [t.detach() for t in two_losses(z, e, b)], "wrong gradient"),
+        "doubled": (lambda z, e, b: [2 * t for t in two_losses(z, e, b)], "should be"),
+        "commitment not detached": (lambda z, e, b: (two_losses(z, e, b)[0], b * (z - e).pow(2).mean()), "e hears it"),
+    },
+    exercises.ema_step: {
+        "two": (lambda *a: averages(*a)[:2], "three tensors"),
+        "shares": (
+            lambda n, m, z, c, g: averages(n, m, z, c, g, count=c.bincount(minlength=4) / 9),
+            "do not divide by N",
+        ),
+        "other way round": (lambda n, m, z, c, g: averages(n, m, z, c, 1 - g), "wrong way round"),
+        "new not weighed": (lambda n, m, z, c, g: averages(n, m, z, c, g, new=1), "weigh the new counts"),
+        "means": (lambda n, m, z, c, g: means_averaged(n, m, z, c, g), "sums of vectors"),
+        "divided by N": (lambda *a: (*averages(*a)[:2], averages(*a)[1] / 9), "by its own count"),
+        "in place": (lambda n, m, z, c, g: averages(n.mul_(1.5), m, z, c, g), "has changed"),
+        "nothing new": (lambda n, m, z, c, g: (n, m, m / n[:, None]), "n should be"),
+        "m not weighed": (
+            lambda n, m, z, c, g: (averages(n, m, z, c, g)[0], averages(n, m, z, c, g, new=1)[1], m),
+            "weigh the new sums",
         ),
     },
     exercises.slerp: {

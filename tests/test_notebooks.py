@@ -22,6 +22,7 @@ LEDGER = {
     "02_elbo": [f"ELBO-{k}" for k in range(1, 18)],
     "03_gradient_estimators": [f"G-{k}" for k in range(1, 12)],
     "04_training_a_vae": ["ELBO-16"],
+    "05_vq_vae": [f"VQ-{k}" for k in range(1, 11)],
 }
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
 
@@ -203,6 +204,11 @@ def gradient_estimators():
 @pytest.fixture(scope="module")
 def training_a_vae():
     return Played("04_training_a_vae")
+
+
+@pytest.fixture(scope="module")
+def vq_vae():
+    return Played("05_vq_vae")
 
 
 PLANTED_00 = [
@@ -957,6 +963,245 @@ PLANTED_04 = {
 }
 
 
+PLANTED_05 = {
+    "VQ-1": [
+        ("embedding(page).detach()", "embedding(page).detach() + page[..., None]", "codebook"),
+        ("codebook[int(k)] for", "codebook[int(k) - 1] for", "codebook"),
+        ("embedding(page).detach()", "embedding(page.flip(0)).detach()", "codebook"),
+    ],
+    "VQ-2: the entries": [
+        ("tagged.permute(0, 2, 3, 1).reshape(-1, D)", "tagged.reshape(-1, D)", "flatten"),
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(1, 0, 2, 3)", "flatten"),
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 1, 2)", "flatten"),
+    ],
+    "VQ-2: they are": [
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 2, 3, 1).flip(-1)", "flatten"),
+        ("flat // 100 % 10", "flat // 10 % 10", "flatten"),
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 2, 3, 1).roll(1, -1)", "flatten"),
+    ],
+    "VQ-2: and back": [
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 2, 1)", "flatten"),
+        ("reshape(B, H, W, D).permute(0, 3, 1, 2)", "reshape(B, D, H, W)", "flatten"),
+        ("flat.reshape(B,", "flat.flip(0).reshape(B,", "flatten"),
+    ],
+    "VQ-3: the expansion": [
+        ("- 2 * z @ e.T", "- z @ e.T", "distance"),
+        ("- 2 * z @ e.T", "+ 2 * z @ e.T", "distance"),
+        ("* z @ e.T + e.square().sum(1)", "* z @ e.T", "distance"),
+        ("e.square().sum(1)", "e.norm(dim=1)", "distance"),
+    ],
+    "VQ-3: and with": [
+        ("p**2 - 2 * p * q", "p**2 - p * q", "distance"),
+        ("p**2 - 2 * p * q", "p - 2 * p * q", "distance"),
+        ("2 * p * q + q**2", "2 * p * q", "distance"),
+    ],
+    "VQ-3: the nearest": [
+        ("squared_distances(z, codebook).argmin(1)", "squared_distances(z, codebook).argmax(1)", "distance"),
+        ("squared_distances(z, codebook).argmin(1)", "(-z @ codebook.T).argmin(1)", "distance"),
+        ("squared_distances(z, codebook).argmin(1)", "squared_distances(z, codebook.abs()).argmin(1)", "distance"),
+    ],
+    "far from 0": [("(z + shift).float(), (codebook + shift).float()", "z + shift, codebook + shift", "precision")],
+    "where plain": [("far[:, None] - words", "far[:, None] + words", "precision")],
+    "VQ-4: one-hot": [
+        ("- codebook[nearest_k], 0", "- codebook[nearest_k - 1], 0", "lookup"),
+        ("one_hot @ codebook -", "one_hot @ codebook.flip(0) -", "lookup"),
+        ("F.one_hot(nearest_k, K)", "F.one_hot(nearest_k.flip(0), K)", "lookup"),
+    ],
+    "VQ-4: with the same": [
+        ("F.embedding(nearest_k, by_lookup) * weights", "F.embedding(nearest_k, by_lookup)", "lookup"),
+        ("one_hot @ by_product * weights", "one_hot @ by_product / K * weights", "lookup"),
+        ("F.embedding(nearest_k, by", "F.embedding(nearest_k.flip(0), by", "lookup"),
+    ],
+    "VQ-4: for each": [
+        ("weights[nearest_k == k].sum(0)", "weights[nearest_k == k].mean(0)", "lookup"),
+        ("weights[nearest_k == k]", "weights[nearest_k != k]", "lookup"),
+        ("by_lookup.grad - summed", "by_lookup.grad - summed.flip(0)", "lookup"),
+    ],
+    "VQ-5: the reconstruction": [
+        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e", "loss", "loss-check"),
+        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e.detach()", "loss", "loss-check"),
+        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e + (z_e - z_e.detach())", "loss", "loss-check"),
+    ],
+    "VQ-5: the codebook": [
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e - e).square().mean(), beta", "loss", "loss-check"),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e - e.detach()).square().mean(), beta", "loss", "loss-check"),
+        ("(z_e.detach() - e).square().mean(), beta", "(x - decoder(e)).square().mean(), beta", "loss", "loss-check"),
+    ],
+    "VQ-5: the commitment": [
+        ("beta * (z_e - e.detach())", "beta * (z_e - e)", "loss", "loss-check"),
+        ("beta * (z_e - e.detach())", "beta * (z_e.detach() - e)", "loss", "loss-check"),
+        ("beta * (z_e - e.detach())", "beta * (decoder(z_e) - decoder(e.detach()))", "loss", "loss-check"),
+    ],
+    "VQ-5: β moves": [
+        ("beta * (z_e -", "0.25 * (z_e -", "loss", "loss-check"),
+        ("beta * (z_e -", "beta**2 * (z_e -", "loss", "loss-check"),
+        (
+            "(z_e.detach() - e).square().mean(), beta *",
+            "beta * (z_e.detach() - e).square().mean(), 1 *",
+            "loss",
+            "loss-check",
+        ),
+    ],
+    "VQ-5: and not": [
+        ("reconstruction, (z_e.detach()", "reconstruction, 4 * beta * (z_e.detach()", "loss", "loss-check"),
+        ("reconstruction, (z_e.detach()", "reconstruction, (1 + beta) * (z_e.detach()", "loss", "loss-check"),
+        ("reconstruction, (z_e.detach()", "reconstruction, beta**2 * (z_e.detach()", "loss", "loss-check"),
+    ],
+    "vaelib chooses": [("(rows, words).argmin(1)", "(rows, words).argmax(1)", "equal-to-vaelib")],
+    "with the same vectors": [("(e.detach() + (rows - rows.detach()))", "(e.detach() + rows)", "equal-to-vaelib")],
+    "and losses": [("0.25 * (rows", "0.5 * (rows", "equal-to-vaelib")],
+    "the gradient for the latents": [("(rows.detach() - e)", "(rows - e)", "equal-to-vaelib")],
+    "the gradient for the codebook": [("0.25 * (rows - e.detach())", "0.25 * (rows - e)", "equal-to-vaelib")],
+    "VQ-6: the gradient": [
+        (
+            "(to_encoder,) = torch.autograd.grad((quantizer",
+            "(to_encoder,) = torch.autograd.grad((2 * quantizer",
+            "straight",
+        ),
+        (
+            "(to_encoder,) = torch.autograd.grad((quantizer",
+            "(to_encoder,) = torch.autograd.grad((-quantizer",
+            "straight",
+        ),
+        ("z_q = ours.z_q.detach()", "z_q = maps.detach()", "straight"),
+    ],
+    "VQ-6: forward": [
+        ("quantizer.lookup(ours.codes)", "maps.detach()", "straight"),
+        ("quantizer.lookup(ours.codes)", "quantizer.lookup(ours.codes.flip(0))", "straight"),
+        ("quantizer.lookup(ours.codes)", "quantizer.lookup(ours.codes) * (1 + 1e-9)", "straight"),
+    ],
+    "VQ-6: the true": [
+        ("nudge = 1e-6 *", "nudge = 1.0 *", "straight"),
+        ("moved = (quantizer(maps + nudge).z_q", "moved = ((maps + nudge)", "straight"),
+        ("- (quantizer(maps).z_q", "- (quantizer(maps).z_q.relu()", "straight"),
+    ],
+    "VQ-6: while": [
+        ("(to_encoder * nudge)", "(0 * to_encoder * nudge)", "straight"),
+        ("/ 1e-6, at_least", "/ 1e-3, at_least", "straight"),
+        ("(to_encoder * nudge)", "(moved * nudge)", "straight"),
+    ],
+    "VQ-6: exact": [
+        ("places - 1e-5, tau)) / 2e-5", "places - 1e-5, tau)) / 1e-5", "bias"),
+        ("torch.autograd.grad(expected((line - 0.3)", "torch.autograd.grad(expected((line + 0.3)", "bias"),
+        (
+            "(exact,) = torch.autograd.grad(expected((line - 0.3) ** 2, at, tau).sum(), at)",
+            "exact = expected(2 * (line - 0.3), places, tau)",
+            "bias",
+        ),
+    ],
+    "VQ-6: with noise": [
+        ("straight = expected(2 * (line", "straight = expected((line", "bias"),
+        ("/ (2 * tau**2)", "/ tau**2", "bias"),
+        ("(straight - exact).abs()", "(straight + exact).abs()", "bias"),
+    ],
+    "VQ-6: with little": [
+        ("straight = expected(2 * (line - 0.3), places, tau)", "straight = exact", "bias"),
+        ("(straight - exact).abs().max()", "(straight - exact).abs().min()", "bias"),
+        ("(2 * tau**2), -1)", "(2 * (0.8 + tau) ** 2), -1)", "bias"),
+    ],
+    "VQ-8: with γ = 0,": [
+        ("memoryless.codebook.copy_(start)", "memoryless.codebook.copy_(start + 1)", "ema"),
+        ("max_iter=1, tol=0).fit(points", "max_iter=2, tol=0).fit(points", "ema"),
+        ("memoryless(points)", "memoryless(points[:500])", "ema"),
+    ],
+    "VQ-8: with γ = 0.9": [
+        ("m = 0.9 * m + 0.1", "m = 0.1 * m + 0.9", "ema"),
+        ("n = 0.9 * n + 0.1", "n = n + 0.1", "ema"),
+        ("chosen.sum(0)", "chosen.mean(0)", "ema"),
+    ],
+    "VQ-8: the codebook": [
+        ("pull - 2 * counts", "pull - counts", "ema"),
+        ("pull - 2 * counts", "pull + 2 * counts", "ema"),
+        ("(points - moving[", "(2 * points - moving[", "ema"),
+    ],
+    "VQ-7: one": [
+        ("torch.full((9,), 3), 64) - 1", "torch.arange(9), 64) - 1", "perplexity"),
+        ("torch.full((9,), 3), 64) - 1", "torch.full((9,), 3), 64)", "perplexity"),
+        ("perplexity(torch.full((9,), 3), 64) - 1", "math.log(perplexity(torch.full((9,), 3), 64)) - 1", "perplexity"),
+    ],
+    "VQ-7: all": [
+        ("torch.arange(640) % 64, 64) - 64", "torch.arange(640) % 32, 64) - 64", "perplexity"),
+        ("% 64, 64) - 64", "% 64, 64) - math.log(64)", "perplexity"),
+        ("torch.arange(640) % 64, 64) - 64", "torch.arange(640) % 65 % 64, 64) - 64", "perplexity"),
+    ],
+    "VQ-7: by SciPy": [
+        ("scipy.stats.entropy(shares.numpy())", "scipy.stats.entropy(shares.numpy(), base=2)", "perplexity"),
+        ("shares = torch.bincount", "shares = 1 + torch.bincount", "perplexity"),
+        ("math.exp(scipy", "(scipy", "perplexity"),
+    ],
+    "VQ-7: 2 raised": [
+        ("0.5 * (1 + math.log2(32))", "0.5 * math.log2(32)", "perplexity"),
+        ("2 ** (0.5", "math.e ** (0.5", "perplexity"),
+        ("math.log2(32)", "math.log2(64)", "perplexity"),
+    ],
+    "random starts": [('"random start": watched()', '"random start": watched(below=0.5)', "cells")],
+    "both cures": [("watched(from_data=True)", "watched()", "cells")],
+    "no codebook": [("inertia_ / len(ring)", "inertia_ / 1000", "cells")],
+    "with revival": [("values[short // 2 :]", "values", "health-figure")],
+    "without any": [('late["by gradient"]', 'late["+ revival"]', "health-figure")],
+    "vaelib's words": [("L ** torch.arange(z.shape[1])", "L ** torch.arange(z.shape[1]).flip(0)", "fsq")],
+    "and values": [("/ (L - 1) - 1, (whole", "/ L - 1, (whole", "fsq")],
+    "and gradients": [("(r - r.detach())", "0 * r", "fsq")],
+    "every z_q": [("torch.linspace(-1, 1, 4)", "torch.linspace(-1, 1, 5)", "fsq")],
+    "lookup finds": [("scalar.lookup(rounded.codes)", "scalar.lookup(63 - rounded.codes)", "fsq")],
+    "the VAE's rate": [("float(q.kl().mean()) / math.log(2)", "float(q.kl().mean())", "compare")],
+    "no page": [("64 * math.log2(perplexity(codes, 64))", "64 * perplexity(codes, 64)", "compare")],
+    "few words": [(".view(-1, 64)", ".view(-1, 6400)", "batch-or-set")],
+    "and an image": [
+        ("[torch.randperm(codes.numel(), generator=torch.Generator().manual_seed(0))]", "", "batch-or-set")
+    ],
+    "VQ-9: one-hot": [
+        ("by_torch - math.log(size)", "by_torch - math.log2(size)", "constant-kl"),
+        ("kl_divergence(certain, uniform)", "kl_divergence(certain, certain)", "constant-kl"),
+        ("F.one_hot(torch.tensor(1), size)", "(0.1 + F.one_hot(torch.tensor(1), size))", "constant-kl"),
+    ],
+    "VQ-9: against": [
+        ("math.log(whole)", "whole", "constant-kl"),
+        ("-probabilities.log()", "-probabilities.log2()", "constant-kl"),
+        ("-probabilities.log()", "-(1 - probabilities).log()", "constant-kl"),
+    ],
+    "VQ-10: uniform": [
+        ("torch.randint(64, (1000, 8, 8), generator=dice)", 'pages["VQ-VAE"]', "generate"),
+        (
+            'apart(distances["uniform"], distances["rebuilt"])',
+            'apart(distances["rebuilt"], distances["uniform"])',
+            "generate",
+        ),
+        ("energy_distance(images, held_out)", 'energy_distance(pictures["real"], held_out)', "generate"),
+    ],
+    "VQ-10: and": [
+        (
+            "replacement=True, generator=dice).view(1000, 8, 8)",
+            'replacement=True, generator=dice).view(1000, 8, 8) * 0 + pages["VQ-VAE"]',
+            "generate",
+        ),
+        (
+            'apart(distances["unigram"], distances["rebuilt"])',
+            'apart(distances["rebuilt"], distances["unigram"])',
+            "generate",
+        ),
+        (
+            'apart(distances["unigram"], distances["rebuilt"])',
+            'apart(distances["unigram"], distances["uniform"])',
+            "generate",
+        ),
+    ],
+    "VQ-10: the judge": [
+        ("recognisability(judge, images, labels=10)", "recognisability(judge, held_out, labels=10)", "generate"),
+        (
+            'apart(recognised["rebuilt"], recognised["uniform"])',
+            'apart(recognised["uniform"], recognised["rebuilt"])',
+            "generate",
+        ),
+        (
+            'apart(recognised["rebuilt"], recognised["uniform"])',
+            'apart(recognised["rebuilt"], recognised["real"])',
+            "generate",
+        ),
+    ],
+}
+
+
 @pytest.mark.parametrize(("old", "new", "names"), [(old, new, names) for old, new, *names in PLANTED_00])
 def test_planted_errors_in_00(start_here, caught, old, new, names):
     caught(f"{old} -> {new}", lambda: start_here.again(old, new, *names))
@@ -971,7 +1216,12 @@ def test_planted_errors_in_01(ae_vs_vae, caught, old, new, names):
     ("stem", "claim", "old", "new", "names"),
     [
         (stem, claim, old, new, names)
-        for stem, planted in (("elbo", PLANTED_02), ("gradient_estimators", PLANTED_03), ("training_a_vae", PLANTED_04))
+        for stem, planted in (
+            ("elbo", PLANTED_02),
+            ("gradient_estimators", PLANTED_03),
+            ("training_a_vae", PLANTED_04),
+            ("vq_vae", PLANTED_05),
+        )
         for claim, errors in planted.items()
         for old, new, *names in errors
     ],
@@ -994,20 +1244,22 @@ def test_every_claim_with_an_id_has_three_planted_errors():
         ("02_elbo", PLANTED_02),
         ("03_gradient_estimators", PLANTED_03),
         ("04_training_a_vae", PLANTED_04),
+        ("05_vq_vae", PLANTED_05),
     ):
         assert {claim.partition(":")[0] for claim in planted if re.match(r"[A-Z]+-\d", claim)} == set(LEDGER[stem])
         assert all(len(set(errors)) >= 3 for claim, errors in planted.items() if re.match(r"[A-Z]+-\d", claim))
 
 
-def test_every_claim_of_04_has_a_planted_error():
-    """Every check of the notebook, but for those of a loop, which stand there once."""
-    source = "\n".join(cell.source for cell in code_cells(FOLDER / "04_training_a_vae.ipynb"))
+@pytest.mark.parametrize(("stem", "planted"), [("04_training_a_vae", PLANTED_04), ("05_vq_vae", PLANTED_05)])
+def test_every_claim_has_a_planted_error(stem, planted):
+    """Every check of the later notebooks, but for those of a loop, which stand there once."""
+    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb"))
     claims = re.findall(r'(?<!: )check(?:_mean)?\(\s*f?"([^"{]*)', source)
-    without = [c for c in claims if not any(c.startswith(known) or known.startswith(c) for known in PLANTED_04)]
+    without = [c for c in claims if not any(c.startswith(known) or known.startswith(c) for known in planted)]
     assert without == []
 
 
-@pytest.mark.parametrize("stem", ["start_here", "ae_vs_vae", "elbo", "gradient_estimators", "training_a_vae"])
+@pytest.mark.parametrize("stem", ["start_here", "ae_vs_vae", "elbo", "gradient_estimators", "training_a_vae", "vq_vae"])
 def test_every_slider_to_both_ends(stem, request, capsys):
     import inspect
     import time

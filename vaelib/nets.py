@@ -84,3 +84,63 @@ def conv_encoder(shape: tuple[int, int, int], outputs: int, width: int = 16) -> 
         nn.ReLU(),
         nn.Linear(128, outputs),
     )
+
+
+class ConvResidualBlock(nn.Module):
+    """x + f(x), f = ReLU, 3x3 convolution, ReLU, 1x1 convolution: (B, width, H, W) to the same (van den Oord et al. 2017, section 4.1)."""
+
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.f = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(width, hidden, 3, padding=1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(hidden, width, 1, bias=False),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.f(x)
+
+
+def conv_down(channels: int, outputs: int, width: int = 128, residual: int = 32, blocks: int = 2) -> nn.Sequential:
+    """Two strided convolutions, a third, residual blocks: (B, channels, H, W) to (B, outputs, H/4, W/4).
+
+    Args:
+        width: channels inside, even.
+        residual: channels inside each residual block.
+
+    Raises:
+        ValueError: a size out of range.
+    """
+    _check_conv(channels, outputs, width, residual, blocks)
+    return nn.Sequential(
+        nn.Conv2d(channels, width // 2, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width // 2, width, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, padding=1),
+        *(ConvResidualBlock(width, residual) for _ in range(blocks)),
+        nn.ReLU(),
+        nn.Conv2d(width, outputs, 1),
+    )
+
+
+def conv_up(inputs: int, channels: int, width: int = 128, residual: int = 32, blocks: int = 2) -> nn.Sequential:
+    """``conv_down`` turned round: (B, inputs, h, w) to (B, channels, 4 h, 4 w), with the same arguments and errors."""
+    _check_conv(inputs, channels, width, residual, blocks)
+    return nn.Sequential(
+        nn.Conv2d(inputs, width, 3, padding=1),
+        *(ConvResidualBlock(width, residual) for _ in range(blocks)),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width, width // 2, 4, stride=2, padding=1),
+        nn.ReLU(),
+        nn.ConvTranspose2d(width // 2, channels, 4, stride=2, padding=1),
+    )
+
+
+def _check_conv(inputs: int, outputs: int, width: int, residual: int, blocks: int) -> None:
+    if min(inputs, outputs, residual) < 1 or width < 2 or width % 2 or blocks < 0:
+        raise ValueError(
+            f"channels {inputs} and {outputs}, width={width}, residual={residual}, blocks={blocks} were given: width is even, "
+            "blocks at least 0, the others at least 1."
+        )

@@ -323,3 +323,56 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     plt.show()
     print(f"Figure: {'; '.join(said)}.")
     return axes[0, 0]
+
+
+def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: str = "") -> Axes:
+    """Points of a plane and the Voronoi cells of codebooks, a panel for each; words that no point has chosen are crosses.
+
+    Args:
+        points: (N, 2).
+        codebooks: panel title -> (K, 2).
+    """
+    figure, axes = plt.subplots(
+        1,
+        len(codebooks),
+        figsize=(3.6 * len(codebooks), 3.6),
+        squeeze=False,
+        sharex=True,
+        sharey=True,
+        layout="constrained",
+    )
+    both = torch.cat([points, *codebooks.values()]).detach().cpu()
+    (left, low), (right, high) = both.amin(0) - 0.4, both.amax(0) + 0.4
+    across, up = torch.linspace(float(left), float(right), 300), torch.linspace(float(low), float(high), 300)
+    grid = torch.cartesian_prod(up, across).flip(1)
+    said = []
+    for ax, (name, codebook) in zip(axes[0], codebooks.items(), strict=True):
+        codebook = codebook.detach().cpu()
+        owner = torch.cdist(grid, codebook).argmin(1).view(300, 300)
+        border = torch.zeros(300, 300)
+        border[1:] += owner.diff(dim=0) != 0
+        border[:, 1:] += owner.diff(dim=1) != 0
+        chosen = torch.zeros(len(codebook), dtype=torch.bool)
+        chosen[torch.cdist(points.cpu(), codebook).argmin(1)] = True
+        ax.imshow(
+            border.clamp(max=1),
+            extent=[float(v) for v in (left, right, low, high)],
+            origin="lower",
+            cmap="gray_r",
+            vmax=3,
+            aspect="auto",
+        )
+        ax.scatter(*points[:: max(1, len(points) // 800)].cpu().T, s=4, color=COLOURS[5], linewidths=0, label="points")
+        ax.scatter(
+            *codebook[chosen].T, s=34, color=COLOURS[3], edgecolor="black", linewidths=0.6, label="words", zorder=3
+        )
+        ax.scatter(*codebook[~chosen].T, s=34, color="black", marker="x", label="dead words", zorder=3)
+        ax.set(xlabel="z₁", title=name)
+        said.append(f"{name}: {int(chosen.sum())} of {len(codebook)} words chosen")
+    axes[0, 0].set_ylabel("z₂")
+    axes[0, -1].legend(fontsize=9, loc="upper left")
+    if title:
+        figure.suptitle(title, fontsize=12)
+    plt.show()
+    print(f"Figure: {'; '.join(said)}.")
+    return axes[0, 0]

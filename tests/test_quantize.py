@@ -1,0 +1,530 @@
+"""vaelib.quantize and vaelib.vqvae, against brute force, scikit-learn, finite differences and another library."""
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.stats import entropy
+from sklearn.cluster import KMeans
+from torch import nn
+
+from vaelib import data, quantize, train
+from vaelib.nets import ConvResidualBlock, conv_down, conv_up
+from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
+from vaelib.vqvae import VQVAE
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def maps(*shape, seed=0, **kwargs):
+    return torch.randn(*shape, generator=seeded(seed), **kwargs)
+
+
+def made(codes=11, dim=4, seed=1, **kwargs):
+    quantizer = VectorQuantizer(codes, dim, **kwargs).double()
+    with torch.no_grad():
+        quantizer.codebook.copy_(maps(codes, dim, seed=seed, dtype=torch.float64))
+    return quantizer
+
+
+def nearest(z, codebook):
+    """By all differences, position by position: (B, D, H, W) to (B, H, W)."""
+    moved = torch.stack([z[:, :, i, j] for i in range(z.shape[2]) for j in range(z.shape[3])], 1)
+    return (moved[:, :, None] - codebook).norm(dim=-1).argmin(-1).view(z.shape[0], *z.shape[2:])
+
+
+def off(vectors, among):
+    """How far the vectors are from the nearest of the others, at most."""
+    return float((vectors[:, None] - among[None]).norm(dim=-1).min(1).values.max())
+
+
+# ---- the search
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 2, 5), (3, 4), (3, 4, 6), (2, 4, 2, 3, 2)])
+def test_the_nearest_word_for_any_number_of_positions(shape):
+    quantizer, z = made(), maps(*shape, dtype=torch.float64)
+    found = quantizer.eval()(z)
+    flat = z.reshape(*shape[:2], -1, 1) if len(shape) > 2 else z[..., None, None]
+    assert torch.equal(found.codes.reshape(shape[0], -1, 1), nearest(flat, quantizer.codebook))
+    assert found.z_q.shape == z.shape
+    assert found.codes.shape == (shape[0], *shape[2:])
+    assert found.codes.dtype == torch.int64
+    assert found.codebook_loss.shape == found.commitment_loss.shape == (shape[0],)
+
+
+def test_pieces_of_the_search_give_what_the_whole_gives(monkeypatch):
+    quantizer, z = made(), maps(7, 4, 3, 5, dtype=torch.float64)
+    whole = quantizer.eval()(z).codes
+    held = []
+    whole_product = torch.addmm
+
+    def watched(bias, part, down):
+        held.append(len(part) * down.shape[1])
+        return whole_product(bias, part, down)
+
+    monkeypatch.setattr(torch, "addmm", watched)
+    for bound in (1, 50, 1000):
+        held.clear()
+        monkeypatch.setattr(quantize, "_CPU_DISTANCES", bound)
+        assert torch.equal(quantizer(z).codes, whole)
+        assert max(held) <= max(bound, quantizer.codes)
+        assert sum(held) == whole.numel() * quantizer.codes
+
+
+def test_memory_of_the_search_does_not_grow_with_the_vectors(monkeypatch):
+    """A million vectors against 512 words: all distances at once would be 2 GB."""
+    held = []
+    whole_product = torch.addmm
+
+    def watched(bias, part, down):
+        held.append(len(part) * down.shape[1])
+        return whole_product(bias, part, down)
+
+    monkeypatch.setattr(torch, "addmm", watched)
+    quantizer = VectorQuantizer(512, 2).eval()
+    codes = quantizer(maps(1_000_000, 2)).codes
+    assert codes.shape == (1_000_000,)
+    assert max(held) <= 2**19
+    some = torch.randint(1_000_000, (500,), generator=seeded(3))
+    exact = torch.cdist(maps(1_000_000, 2)[some].double(), quantizer.codebook.double()).argmin(1)
+    assert torch.equal(codes[some], exact)
+
+
+def test_autocast_flips_no_word(caught):
+    """The search runs in float32 whatever surrounds it; in bfloat16 it would go wrong."""
+    quantizer, z = VectorQuantizer(512, 64).eval(), maps(16, 64, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = quantizer(z)
+    assert torch.equal(found.codes, nearest(z.double(), quantizer.codebook.double()))
+    assert found.z_q.dtype == found.commitment_loss.dtype == torch.float32
+    half = z.bfloat16()  # what an encoder under autocast hands over
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(quantizer(half).codes, nearest(half.double(), quantizer.codebook.double()))
+
+    def in_bfloat16():
+        down = quantizer.codebook.bfloat16()
+        scores = z.bfloat16().movedim(1, -1) @ down.T - 0.5 * down.square().sum(1)
+        assert torch.equal(scores.argmax(-1), found.codes)
+
+    caught("search in bfloat16", in_bfloat16)
+
+
+def test_layout_does_not_matter():
+    quantizer, z = made().eval(), maps(3, 4, 5, 6, dtype=torch.float64)
+    plain, last = quantizer(z), quantizer(z.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(plain.codes, last.codes)
+    assert torch.equal(plain.z_q, last.z_q)
+
+
+# ---- values and gradients
+
+
+def test_straight_through_is_exact(caught):
+    quantizer = made().eval()
+    z = maps(2, 4, 3, 5, dtype=torch.float64).requires_grad_()
+    found = quantizer(z)
+    assert torch.equal(found.z_q, quantizer.lookup(found.codes))
+    weights = maps(2, 4, 3, 5, seed=5, dtype=torch.float64)
+    to_z, to_codebook = torch.autograd.grad(
+        (found.z_q.sin() * weights).sum(), (z, quantizer.codebook), allow_unused=True
+    )
+    assert torch.equal(to_z, found.z_q.detach().cos() * weights)
+    assert to_codebook is None  # the codebook does not hear the picture
+
+    def rounding():
+        e = quantizer.lookup(found.codes).detach()
+        assert torch.equal(z + (e - z).detach(), e)
+
+    caught("z + sg[e - z] is e up to rounding only", rounding)
+
+
+def test_losses_by_finite_differences():
+    """Of the value with the other side held: the stop-gradients are what makes the two terms differ."""
+    quantizer = made(commitment=0.7).eval()
+    z = maps(2, 4, 3, 5, dtype=torch.float64).requires_grad_()
+    found = quantizer(z)
+    e = quantizer.lookup(found.codes).detach()
+    for k in range(2):
+        value = sum((z[k, d] - e[k, d]).square().sum() for d in range(4)).detach() / 60
+        assert torch.allclose(found.codebook_loss[k].detach(), value, atol=1e-12)
+        assert torch.allclose(found.commitment_loss[k].detach(), 0.7 * value, atol=1e-12)
+    (to_z,) = torch.autograd.grad(found.commitment_loss.sum(), z, retain_graph=True)
+    (to_codebook,) = torch.autograd.grad(found.codebook_loss.sum(), quantizer.codebook)
+    h = 1e-6
+    for index in ((0, 1, 2, 3), (1, 3, 0, 4)):
+        up = z.detach().clone()
+        up[index] += h
+        change = 0.7 * ((up - e).square().sum() - (z.detach() - e).square().sum()) / 60 / h
+        assert float(to_z[index]) == pytest.approx(float(change), abs=1e-6)
+    for k, d in ((0, 0), (5, 3)):
+        moved = quantizer.codebook.detach().clone()
+        moved[k, d] += h
+        shifted = F.embedding(found.codes, moved).movedim(-1, 1)
+        change = ((z.detach() - shifted).square().sum() - (z.detach() - e).square().sum()) / 60 / h
+        assert float(to_codebook[k, d]) == pytest.approx(float(change), abs=1e-6)
+    assert not found.codebook_loss.requires_grad or torch.autograd.grad(
+        quantizer(z).codebook_loss.sum(), z, allow_unused=True
+    ) == (None,)
+
+
+def test_equal_to_another_library_with_a_learned_codebook():
+    other = pytest.importorskip("vector_quantize_pytorch", reason="install vaelib[compare] to compare with it")
+    theirs = other.VectorQuantize(
+        dim=16,
+        codebook_size=32,
+        learnable_codebook=True,
+        ema_update=False,
+        rotation_trick=False,
+        accept_image_fmap=True,
+    )
+    ours = VectorQuantizer(32, 16, commitment=1.0)
+    with torch.no_grad():
+        ours.codebook.copy_(theirs.codebook)
+    weights = maps(3, 16, 4, 4, seed=8)
+    grads = []
+    for quantizer, learned in ((ours, ours.codebook), (theirs, theirs._codebook.embed)):
+        z = maps(3, 16, 4, 4, seed=7).mul(0.3).requires_grad_()
+        found = quantizer(z)
+        z_q, codes = found[:2]
+        loss = (
+            (found.codebook_loss + found.commitment_loss).mean() if quantizer is ours else found[2].sum()
+        )  # theirs is heard by both sides
+        grads.append((codes, z_q.detach(), *torch.autograd.grad(loss + (z_q.sin() * weights).mean(), (z, learned))))
+        if quantizer is ours:
+            single = found.commitment_loss.mean().detach()
+        else:
+            assert torch.allclose(single, loss.detach(), rtol=1e-5)
+    (codes, z_q, to_z, to_e), (their_codes, their_z_q, their_to_z, their_to_e) = grads
+    assert torch.equal(codes, their_codes)
+    assert torch.allclose(z_q, their_z_q, atol=1e-6)
+    assert torch.allclose(to_z, their_to_z, rtol=1e-4, atol=1e-8)
+    assert torch.allclose(to_e, their_to_e.view_as(to_e), rtol=1e-4, atol=1e-8)
+    assert to_e.abs().max() > 1e-4
+
+
+def test_equal_to_another_library_with_moving_averages():
+    other = pytest.importorskip("vector_quantize_pytorch", reason="install vaelib[compare] to compare with it")
+    theirs = other.VectorQuantize(dim=8, codebook_size=6, decay=0.9, eps=1e-9, rotation_trick=False)
+    ours = VectorQuantizer(6, 8, decay=0.9)
+    start = maps(6, 8, seed=2)
+    N = 200
+    for buffer, value in ((theirs._codebook.embed, start), (theirs._codebook.embed_avg, start * N / 6)):
+        buffer.data.copy_(value)
+    theirs._codebook.cluster_size.data.fill_(N / 6)
+    ours.codebook.copy_(start)
+    ours.size.fill_(1 / 6)
+    ours.total.copy_(start / 6)
+    for step in range(5):
+        z = maps(N, 8, seed=20 + step)
+        codes = ours(z).codes
+        their_codes = theirs(z[None])[1][0]
+        assert torch.equal(codes, their_codes)
+        assert torch.allclose(ours.codebook, theirs.codebook.view(6, 8), atol=1e-4)
+
+
+def test_grid_equal_to_another_library():
+    other = pytest.importorskip("vector_quantize_pytorch", reason="install vaelib[compare] to compare with it")
+    theirs, ours = other.FSQ(levels=[7, 5, 3]), FiniteScalarQuantizer([7, 5, 3])  # odd: theirs shifts even ones
+    z = maps(400, 3, seed=4)
+    z_q, codes = theirs(z[None])
+    found = ours(z)
+    same = found.codes == codes[0]
+    assert same.float().mean() > 0.99  # they squeeze by a further thousandth, which moves the borders
+    assert torch.allclose(found.z_q[same], z_q[0][same], atol=1e-6)
+
+
+# ---- moving averages, and revival
+
+
+def test_without_memory_it_is_k_means(caught):
+    points = maps(500, 2, seed=1, dtype=torch.float64)
+    start = points[:7].clone()
+    quantizer = VectorQuantizer(7, 2, decay=0.0).double()
+    quantizer.codebook.copy_(start)
+    error = []
+    for steps in range(1, 4):
+        error.append(float(quantizer(points).commitment_loss.mean()))
+        lloyd = KMeans(7, init=start.numpy(), n_init=1, max_iter=steps, tol=0).fit(points.numpy())
+        assert torch.allclose(quantizer.codebook, torch.from_numpy(lloyd.cluster_centers_), atol=1e-10)
+    assert error == sorted(error, reverse=True)
+
+    def with_a_long_memory():
+        slow = VectorQuantizer(7, 2, decay=0.5).double()
+        slow.codebook.copy_(start)
+        slow(points)
+        slow(points)
+        lloyd = KMeans(7, init=start.numpy(), n_init=1, max_iter=2, tol=0).fit(points.numpy())
+        assert torch.allclose(slow.codebook, torch.from_numpy(lloyd.cluster_centers_), atol=1e-10)
+
+    caught("decay 0.5 in place of 0", with_a_long_memory)
+
+
+def test_the_words_come_from_before_the_update():
+    quantizer = made(decay=0.5)
+    z = maps(2, 4, 1, 2, dtype=torch.float64)
+    before = quantizer.codebook.clone()
+    found = quantizer(z)
+    assert torch.equal(found.z_q, F.embedding(found.codes, before).movedim(-1, 1))
+    assert not torch.equal(quantizer.codebook, before)
+    assert not found.codebook_loss.any()
+    unused = torch.ones(11, dtype=torch.bool)
+    unused[found.codes.unique()] = False
+    assert unused.any()
+    assert torch.equal(quantizer.codebook[unused], before[unused])
+
+
+def test_nothing_is_learned_in_eval_mode():
+    quantizer = made(decay=0.5).eval()
+    before = {k: v.clone() for k, v in quantizer.state_dict().items()}
+    quantizer(maps(2, 4, 3, 5, dtype=torch.float64))
+    assert all(torch.equal(v, before[k]) for k, v in quantizer.state_dict().items())
+
+
+def test_usage_is_the_share_of_late():
+    quantizer = VectorQuantizer(3, 1, decay=0.9)
+    quantizer.codebook.copy_(torch.tensor([[0.0], [10.0], [20.0]]))
+    z = torch.tensor([[0.0], [0.0], [0.0], [10.0]])
+    for _ in range(100):
+        quantizer(z)
+    assert torch.allclose(quantizer.usage, torch.tensor([0.75, 0.25, 0.0]), atol=1e-4)
+
+
+@pytest.mark.parametrize("decay", [None, 0.9])
+def test_revival(decay):
+    quantizer = VectorQuantizer(5, 2, decay=decay)
+    with torch.no_grad():
+        quantizer.codebook.copy_(torch.tensor([[0.0, 0.0], [1.0, 1.0], [50.0, 0.0], [60.0, 0.0], [0.0, 70.0]]))
+    z = maps(64, 2, seed=3)
+    for _ in range(60):
+        quantizer(z)
+    before = quantizer.codebook.detach().clone()
+    assert int(quantizer.revive(z, below=0.1, generator=seeded(1))) == 3
+    now = quantizer.codebook.detach().clone()
+    assert torch.equal(now[:2], before[:2])  # those in use stay
+    assert off(now[2:], z) == 0  # the others sit on vectors of the batch
+    assert len({tuple(row) for row in now.tolist()}) == 5  # no two in one place
+    assert int(quantizer.revive(z, below=0.1, generator=seeded(1))) == 0  # and have their chance now
+    again = VectorQuantizer(5, 2, decay=decay)
+    again.load_state_dict(quantizer.state_dict())
+    quantizer(z)
+    if decay is not None:  # the averages were moved too: a revived word does not jump back to where it was dead
+        assert quantizer.codebook[2:].abs().max() < 10
+    assert torch.equal(again.codebook.detach(), now)
+
+
+def test_a_new_codebook_starts_from_data():
+    quantizer = VectorQuantizer(8, 3)
+    z = maps(2, 3, 4, 4, seed=5) + 100
+    assert int(quantizer.revive(z, generator=seeded(0))) == 8
+    vectors = z.movedim(1, -1).reshape(-1, 3)
+    assert off(quantizer.codebook.detach(), vectors) == 0
+    assert quantizer.eval()(z).codes.unique().numel() == 8
+    few = VectorQuantizer(8, 3)
+    few.revive(z[:1, :, :1, :2], generator=seeded(0))  # two vectors for eight words
+    assert off(few.codebook.detach(), vectors[:2]) == 0
+
+
+def test_revival_saves_what_collapses():
+    """Points far from N(0, 1): without revival one word does nearly everything."""
+    points = maps(4000, 2, seed=6) * 0.3 + torch.tensor([6.0, -5.0])
+    used = {}
+    for below in (None, 0.5):
+        torch.manual_seed(0)
+        quantizer, generator = VectorQuantizer(16, 2, decay=0.9), seeded(2)
+        for batch in points.split(100):
+            if below is not None:
+                quantizer.revive(batch, below, generator)
+            quantizer(batch)
+        used[below] = perplexity(quantizer.eval()(points).codes, 16)
+    assert used[None] < 3
+    assert used[0.5] > 13
+
+
+# ---- perplexity, and the grid
+
+
+def test_perplexity_by_scipy(caught):
+    codes = torch.randint(9, (3, 4, 5), generator=seeded(1)) ** 2 % 9
+    share = torch.bincount(codes.flatten(), minlength=9).numpy()
+    assert perplexity(codes, 9) == pytest.approx(math.exp(entropy(share)))
+    assert perplexity(torch.zeros(4, dtype=torch.long), 9) == 1
+    assert perplexity(torch.arange(9), 9) == pytest.approx(9)
+
+    def in_bits():
+        assert math.exp(entropy(share, base=2)) == pytest.approx(perplexity(codes, 9))
+
+    caught("e to the bits", in_bits)
+
+
+def test_every_word_of_the_grid_comes_back():
+    quantizer = FiniteScalarQuantizer([4, 3, 5])
+    assert (quantizer.codes, quantizer.dim) == (60, 3)
+    words = torch.arange(60)
+    vectors = quantizer.lookup(words)
+    assert len({tuple(v) for v in vectors.tolist()}) == 60
+    found = quantizer(torch.atanh(vectors * 0.9))
+    assert torch.equal(found.codes, words)
+    assert torch.allclose(found.z_q, vectors, atol=1e-6)
+    assert [sorted({round(v, 4) for v in column.tolist()}) for column in vectors.T] == [
+        [-1, -0.3333, 0.3333, 1], [-1, 0, 1], [-1, -0.5, 0, 0.5, 1],
+    ]  # fmt: skip
+
+
+def test_the_grid_passes_the_gradient_of_tanh():
+    quantizer = FiniteScalarQuantizer([5, 5])
+    z = maps(3, 2, 2, 2, seed=1).requires_grad_()
+    found = quantizer(z)
+    (to_z,) = torch.autograd.grad(found.z_q.sum(), z)
+    assert torch.allclose(to_z, 1 - torch.tanh(z.detach()) ** 2, atol=1e-6)
+    assert not found.codebook_loss.any()
+    assert not found.commitment_loss.any()
+
+
+# ---- the VQ-VAE
+
+
+def small(**kwargs):
+    torch.manual_seed(0)
+    return VQVAE((3, 16, 16), VectorQuantizer(12, 5, **kwargs), width=8, residual=4)
+
+
+def test_the_default_is_the_published_network():
+    model = VQVAE()
+    assert (model.quantizer.codes, model.quantizer.dim) == (512, 64)
+    assert model.encode(torch.rand(2, 3, 32, 32)).codes.shape == (2, 8, 8)
+    # counted by hand: convolutions k*k*in*out + out; residual blocks have no bias
+    residual = 2 * (9 * 128 * 32 + 32 * 128)
+    down = 16 * 3 * 64 + 64 + 16 * 64 * 128 + 128 + 9 * 128 * 128 + 128 + residual + 128 * 64 + 64
+    up = 9 * 64 * 128 + 128 + residual + 16 * 128 * 64 + 64 + 16 * 64 * 3 + 3
+    assert sum(p.numel() for p in model.parameters()) == down + up
+
+
+def test_codes_vectors_and_the_whole_agree(tmp_path):
+    model, x = small().eval(), torch.rand(4, 3, 16, 16, generator=seeded())
+    x_hat, q = model(x)
+    assert x_hat.shape == x.shape
+    assert torch.equal(model.decode(q.codes), x_hat)
+    assert torch.equal(model.decode(q.z_q), x_hat)
+    torch.save({"codes": q.codes, "model": model.state_dict()}, tmp_path / "saved.pt")
+    saved = torch.load(tmp_path / "saved.pt", weights_only=True)
+    torch.manual_seed(5)
+    other = VQVAE((3, 16, 16), VectorQuantizer(12, 5), width=8, residual=4).eval()
+    other.load_state_dict(saved["model"])
+    assert torch.equal(other.decode(saved["codes"]), x_hat)
+
+
+def test_every_part_learns():
+    model, x = small(), torch.rand(4, 3, 16, 16, generator=seeded())
+    x_hat, q = model(x)
+    (F.mse_loss(x_hat, x) + q.codebook_loss.mean() + q.commitment_loss.mean()).backward()
+    for name, p in model.named_parameters():
+        assert p.grad is not None, name
+        assert p.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("quantizer", [VectorQuantizer(32, 8, decay=0.9), FiniteScalarQuantizer([4, 4, 2])])
+def test_it_learns_to_rebuild(quantizer):
+    x = data.load("glyphs-rgb").x[:600]
+    variance = float(data.as_float(x).var())
+    torch.manual_seed(0)
+    model = VQVAE((3, 32, 32), quantizer, width=16, residual=8, blocks=1)
+
+    def loss(model, x, generator):
+        z_e = model.latents(x)
+        if isinstance(model.quantizer, VectorQuantizer):
+            model.quantizer.revive(z_e, 0.5, generator)
+        q = model.quantizer(z_e)
+        return F.mse_loss(model.decode(q.z_q), x) / variance + q.codebook_loss.mean() + q.commitment_loss.mean()
+
+    train.fit(model, loss, x, steps=150, batch_size=32, lr=3e-3, bf16=True, progress=False)
+    with torch.no_grad():
+        x_hat, q = model(data.as_float(x))
+    assert F.mse_loss(x_hat, data.as_float(x)) / variance < 0.5
+    assert perplexity(q.codes, 32) > 8
+
+
+def test_bodies_divide_and_multiply_by_four():
+    x = torch.rand(2, 3, 12, 20)
+    z = conv_down(3, 7, width=6, residual=3, blocks=1)(x)
+    assert z.shape == (2, 7, 3, 5)
+    assert conv_up(7, 3, width=6, residual=3, blocks=1)(z).shape == x.shape
+    block = next(m for m in conv_down(3, 7, 6, 3, 1) if isinstance(m, ConvResidualBlock))
+    with torch.no_grad():
+        for p in block.parameters():
+            p.zero_()
+    h = torch.randn(1, 6, 4, 4)
+    assert torch.equal(block(h), h)
+
+
+# ---- bad input
+
+BAD = {
+    "one code": (lambda: VectorQuantizer(1, 4), "codes=1"),
+    "no dimension": (lambda: VectorQuantizer(4, 0), "dim=0"),
+    "decay of 1": (lambda: VectorQuantizer(4, 2, decay=1.0), "decay=1.0"),
+    "negative commitment": (lambda: VectorQuantizer(4, 2, commitment=-1), "commitment=-1"),
+    "channels": (lambda: made()(maps(2, 3, 4, 4)), r"use float \(B, 4, ...\)"),
+    "channels last": (lambda: made()(maps(2, 3, 5, 4)), r"dimension 4"),
+    "integers": (lambda: made()(torch.zeros(2, 4, dtype=torch.long)), "int64"),
+    "no vector": (lambda: made()(maps(0, 4)), "at least one vector"),
+    "below": (lambda: made().revive(maps(9, 4), below=2), "below=2"),
+    "code too large": (lambda: made().lookup(torch.tensor([[3, 11]])), "from 3 to 11 .* from 0 to 10"),
+    "negative code": (lambda: made().lookup(torch.tensor([-1])), "from -1"),
+    "float codes": (lambda: made().lookup(torch.tensor([1.0])), "float32"),
+    "grid channels": (lambda: FiniteScalarQuantizer([3, 3])(maps(2, 3)), r"\(B, 2, ...\)"),
+    "grid of one level": (lambda: FiniteScalarQuantizer([3, 1]), r"levels=\(3, 1\)"),
+    "grid code": (lambda: FiniteScalarQuantizer([3, 3]).lookup(torch.tensor([9])), "from 0 to 8"),
+    "perplexity out of range": (lambda: perplexity(torch.tensor([4]), 4), "from 0 to 3"),
+    "image does not divide": (lambda: VQVAE((3, 30, 32)), "divisible by 4"),
+    "odd width": (lambda: VQVAE(width=7), "width is even"),
+    "image of another size": (lambda: small()(torch.rand(1, 3, 32, 32)), r"\(B, 3, 16, 16\)"),
+    "uint8 images": (lambda: small()(torch.zeros(1, 3, 16, 16, dtype=torch.uint8)), "as_float"),
+    "page of another size": (lambda: small().decode(torch.zeros(1, 8, 8, dtype=torch.long)), r"\(B, 4, 4\)"),
+    "vectors of another size": (lambda: small().decode(torch.zeros(1, 6, 4, 4)), r"\(B, 5, 4, 4\)"),
+    "decoded code too large": (lambda: small().decode(torch.full((1, 4, 4), 12)), "codebook of 12"),
+    "conv sizes": (lambda: conv_down(0, 4), "at least 1"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_bad_input_gets_one_sentence(what):
+    call, sentence = BAD[what]
+    with pytest.raises(ValueError, match=sentence) as failure:
+        call()
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_latent_that_is_not_finite(value):
+    z = maps(2, 4, 3, 3, dtype=torch.float64)
+    z[1, 2, 0, 1] = value
+    quantizer = made(decay=0.9)
+    before = quantizer.codebook.clone()
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        quantizer(z)
+    assert torch.equal(quantizer.codebook, before)  # nothing was learned from it
+    if math.isnan(value):
+        with pytest.raises(FloatingPointError, match="NaN"):
+            FiniteScalarQuantizer([3] * 4)(z.float())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu():
+    model = small(decay=0.9).cuda()
+    x = torch.rand(64, 3, 16, 16, device="cuda")
+    torch.cuda.set_sync_debug_mode("error")  # a training step waits for nothing
+    try:
+        with torch.autocast("cuda", torch.bfloat16):
+            z_e = model.latents(x)
+            model.quantizer.revive(z_e, 0.5, torch.Generator("cuda").manual_seed(0))
+            q = model.quantizer(z_e)
+            (F.mse_loss(model.decode(q.z_q), x) + q.commitment_loss.mean()).backward()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert isinstance(model.quantizer, nn.Module)
+    here = model.eval().encode(x).codes.cpu()
+    assert (here == model.cpu().encode(x.cpu()).codes).float().mean() > 0.99
