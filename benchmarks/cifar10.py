@@ -24,8 +24,8 @@ from vaelib import data, describe_device, pick_device, train
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
 from vaelib.vqvae import VQVAE
 
-K, D, BATCH, LR = 512, 64, 32, 1e-3
-MARKS = (100, 300, 1000, 3000, 10_000)
+K, D, BATCH, LR = 512, 64, 32, 2e-3
+MARKS = (100, 300, 1000, 2000, 5000, 10_000)
 
 
 class Arm(NamedTuple):
@@ -40,7 +40,7 @@ class Arm(NamedTuple):
 ARMS = {
     "cured": Arm("EMA 0.99, β 1, started from data, dead codes revived", lambda: VectorQuantizer(K, D, 0.99, 1.0), 0.5),
     "fsq": Arm("finite scalar quantization, 8 x 8 x 8 levels", lambda: FiniteScalarQuantizer([8, 8, 8])),
-    "ema": Arm("EMA 0.99, β 0.25, from N(0, 1), as published", lambda: VectorQuantizer(K, D, 0.99)),
+    "ema": Arm("EMA 0.99, β 0.25, from N(0, 1)", lambda: VectorQuantizer(K, D, 0.99)),
     "data": Arm("EMA 0.99, β 0.25, started from data", lambda: VectorQuantizer(K, D, 0.99), from_data=True),
     "gradient": Arm("codebook by gradient, β 0.25, from N(0, 1)", lambda: VectorQuantizer(K, D)),
 }

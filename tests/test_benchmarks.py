@@ -28,3 +28,30 @@ def test_the_table_of_likelihoods(tmp_path):
         assert "| 3 |" in old
         assert "| 40 |" in new
     assert rows(tmp_path, "--samples", "3") == again  # nothing is done twice, and most draws count
+
+
+def test_the_table_of_rebuilt_pictures(tmp_path):
+    script = SCRIPT.with_name("cifar10.py")
+    command = [
+        sys.executable,
+        str(script),
+        "--data",
+        "glyphs-rgb",
+        "--steps",
+        "4",
+        "--only",
+        "cured",
+        "--folder",
+        str(tmp_path),
+    ]
+    first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert first == again  # the second run trains nothing, and judges the same
+    row = next(line for line in first.splitlines() if line.startswith("| EMA"))
+    steps, _, batch_error, test_error, batch, whole, lowest = (
+        float(cell.replace(",", "")) for cell in row.split("|")[2:-1]
+    )
+    assert steps == 4
+    assert 0 < test_error < 10
+    assert abs(batch_error - test_error) < 1
+    assert 1 <= lowest <= batch < whole <= 512
+    assert len(list(tmp_path.glob("*/checkpoint.pt"))) == 1

@@ -497,6 +497,7 @@ WRONG = {
         "new not weighed": (lambda n, m, z, c, g: averages(n, m, z, c, g, new=1), "weigh the new counts"),
         "means": (lambda n, m, z, c, g: means_averaged(n, m, z, c, g), "sums of vectors"),
         "divided by N": (lambda *a: (*averages(*a)[:2], averages(*a)[1] / 9), "by its own count"),
+        "decay fixed": (lambda n, m, z, c, g: averages(n, m, z, c, 0.9), "not for decay = 0.5"),
         "in place": (lambda n, m, z, c, g: averages(n.mul_(1.5), m, z, c, g), "has changed"),
         "nothing new": (lambda n, m, z, c, g: (n, m, m / n[:, None]), "n should be"),
         "m not weighed": (

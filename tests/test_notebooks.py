@@ -1017,6 +1017,37 @@ PLANTED_05 = {
         ("weights[nearest_k == k]", "weights[nearest_k != k]", "lookup"),
         ("by_lookup.grad - summed", "by_lookup.grad - summed.flip(0)", "lookup"),
     ],
+    "VQ-5: value of the reconstruction": [
+        ("(x - decoder(z_q))", "(x + decoder(z_q))", "loss", "loss-check"),
+        ("(z_e, codebook).argmin(1)", "(z_e, codebook).argmax(1)", "loss", "loss-check"),
+        ("(x - decoder(z_q)).square()", "(x - decoder(z_q)).abs()", "loss", "loss-check"),
+    ],
+    "VQ-5: value of the codebook": [
+        (
+            "(z_e.detach() - e).square().mean(), beta",
+            "3 * (z_e.detach() - e).square().mean(), beta",
+            "loss",
+            "loss-check",
+        ),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e.detach() + e).square().mean(), beta", "loss", "loss-check"),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e.detach() - e).square().sum(), beta", "loss", "loss-check"),
+        (
+            "(z_e.detach() - e).square().mean(), beta *",
+            "beta * (z_e.detach() - e).square().mean(), 1 *",
+            "loss",
+            "loss-check",
+        ),
+    ],
+    "VQ-5: value of the commitment": [
+        ("(z_e - e.detach()).square()", "(z_e - e.detach()).abs()", "loss", "loss-check"),
+        ("(z_e - e.detach()).square()", "-(z_e + e.detach()).square()", "loss", "loss-check"),
+        (
+            "(z_e.detach() - e).square().mean(), beta * (z_e",
+            "(z_e.detach() - e).square().mean(), (z_e",
+            "loss",
+            "loss-check",
+        ),
+    ],
     "VQ-5: the reconstruction": [
         ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e", "loss", "loss-check"),
         ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e.detach()", "loss", "loss-check"),
@@ -1025,27 +1056,27 @@ PLANTED_05 = {
     "VQ-5: the codebook": [
         ("(z_e.detach() - e).square().mean(), beta", "(z_e - e).square().mean(), beta", "loss", "loss-check"),
         ("(z_e.detach() - e).square().mean(), beta", "(z_e - e.detach()).square().mean(), beta", "loss", "loss-check"),
-        ("(z_e.detach() - e).square().mean(), beta", "(x - decoder(e)).square().mean(), beta", "loss", "loss-check"),
-    ],
-    "VQ-5: the commitment": [
-        ("beta * (z_e - e.detach())", "beta * (z_e - e)", "loss", "loss-check"),
-        ("beta * (z_e - e.detach())", "beta * (z_e.detach() - e)", "loss", "loss-check"),
-        ("beta * (z_e - e.detach())", "beta * (decoder(z_e) - decoder(e.detach()))", "loss", "loss-check"),
-    ],
-    "VQ-5: β moves": [
-        ("beta * (z_e -", "0.25 * (z_e -", "loss", "loss-check"),
-        ("beta * (z_e -", "beta**2 * (z_e -", "loss", "loss-check"),
         (
-            "(z_e.detach() - e).square().mean(), beta *",
-            "beta * (z_e.detach() - e).square().mean(), 1 *",
+            "(z_e.detach() - e).square().mean(), beta",
+            "(z_e.detach() - e + (z_e - z_e.detach())).square().mean(), beta",
             "loss",
             "loss-check",
         ),
     ],
+    "VQ-5: the commitment": [
+        ("beta * (z_e - e.detach())", "beta * (z_e - e)", "loss", "loss-check"),
+        ("beta * (z_e - e.detach())", "beta * (z_e.detach() - e)", "loss", "loss-check"),
+        ("beta * (z_e - e.detach())", "beta * (z_e - e.detach() + (e - e.detach()))", "loss", "loss-check"),
+    ],
+    "VQ-5: β moves": [
+        ("beta * (z_e -", "0.25 * (z_e -", "loss", "loss-check"),
+        ("beta * (z_e -", "4 * beta**2 * (z_e -", "loss", "loss-check"),
+        ("beta * (z_e -", "0.5 * beta**0.5 * (z_e -", "loss", "loss-check"),
+    ],
     "VQ-5: and not": [
         ("reconstruction, (z_e.detach()", "reconstruction, 4 * beta * (z_e.detach()", "loss", "loss-check"),
-        ("reconstruction, (z_e.detach()", "reconstruction, (1 + beta) * (z_e.detach()", "loss", "loss-check"),
-        ("reconstruction, (z_e.detach()", "reconstruction, beta**2 * (z_e.detach()", "loss", "loss-check"),
+        ("reconstruction, (z_e.detach()", "reconstruction, (0.75 + beta) * (z_e.detach()", "loss", "loss-check"),
+        ("reconstruction, (z_e.detach()", "reconstruction, 16 * beta**2 * (z_e.detach()", "loss", "loss-check"),
     ],
     "vaelib chooses": [("(rows, words).argmin(1)", "(rows, words).argmax(1)", "equal-to-vaelib")],
     "with the same vectors": [("(e.detach() + (rows - rows.detach()))", "(e.detach() + rows)", "equal-to-vaelib")],
@@ -1075,39 +1106,77 @@ PLANTED_05 = {
         ("moved = (quantizer(maps + nudge).z_q", "moved = ((maps + nudge)", "straight"),
         ("- (quantizer(maps).z_q", "- (quantizer(maps).z_q.relu()", "straight"),
     ],
-    "VQ-6: while": [
-        ("(to_encoder * nudge)", "(0 * to_encoder * nudge)", "straight"),
-        ("/ 1e-6, at_least", "/ 1e-3, at_least", "straight"),
-        ("(to_encoder * nudge)", "(moved * nudge)", "straight"),
+    "VQ-6: straight-through predicts": [
+        ("((to_encoder * nudge).sum() - moved", "((-to_encoder * nudge).sum() - moved", "straight"),
+        ("((to_encoder * nudge).sum() - moved", "((to_encoder.flip(1) * nudge).sum() - moved", "straight"),
+        ("(z_q + nudge).sin() - z_q.sin()", "(z_q + 2 * nudge).sin() - z_q.sin()", "straight"),
+    ],
+    "VQ-6: which is": [
+        ("moved_directly.abs() / 1e-6", "moved.abs() / 1e-6", "straight"),
+        ("moved_directly.abs() / 1e-6", "moved_directly.abs() / 1e-3", "straight"),
+        ("moved_directly.abs() / 1e-6", "(to_encoder * nudge).sum() - moved_directly", "straight"),
+    ],
+    "VQ-6: q(k|z)": [
+        ("/ (2 * tau**2)", "/ tau**2", "bias"),
+        ("/ (2 * tau**2)", "/ (2 * tau)", "bias"),
+        ("(z[:, None] - line) ** 2", "(z[:, None] - line).abs()", "bias"),
     ],
     "VQ-6: exact": [
-        ("places - 1e-5, tau)) / 2e-5", "places - 1e-5, tau)) / 1e-5", "bias"),
-        ("torch.autograd.grad(expected((line - 0.3)", "torch.autograd.grad(expected((line + 0.3)", "bias"),
+        (".sum(-1) / 2e-5", ".sum(-1) / 1e-5", "bias"),
         (
-            "(exact,) = torch.autograd.grad(expected((line - 0.3) ** 2, at, tau).sum(), at)",
-            "exact = expected(2 * (line - 0.3), places, tau)",
+            "torch.autograd.grad((chances(at, tau) * f(line))",
+            "torch.autograd.grad((chances(at, tau) * f(-line))",
+            "bias",
+        ),
+        (
+            "torch.autograd.grad((chances(at, tau) * f(line)).sum(), at)",
+            "[(chances(at, tau) * slope(line)).sum(-1)]",
             "bias",
         ),
     ],
     "VQ-6: with noise": [
-        ("straight = expected(2 * (line", "straight = expected((line", "bias"),
-        ("/ (2 * tau**2)", "/ tau**2", "bias"),
-        ("(straight - exact).abs()", "(straight + exact).abs()", "bias"),
+        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: e - 0.3, tau)", "bias"),
+        ("(straight - exact).abs().max())\n", "(straight + exact).abs().max())\n", "bias"),
+        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: 2 * (e + 0.3), tau)", "bias"),
     ],
     "VQ-6: with little": [
-        ("straight = expected(2 * (line - 0.3), places, tau)", "straight = exact", "bias"),
-        ("(straight - exact).abs().max()", "(straight - exact).abs().min()", "bias"),
-        ("(2 * tau**2), -1)", "(2 * (0.8 + tau) ** 2), -1)", "bias"),
+        ("bias[tau] = float((straight - exact)", "bias[tau] = float((exact - exact)", "bias"),
+        (
+            "bias[tau] = float((straight - exact).abs().max())",
+            "bias[tau] = float((straight - exact).abs().min())",
+            "bias",
+        ),
+        ("bias[0.2], at_least", "bias[1.0], at_least", "bias"),
+    ],
+    "VQ-6: for f": [
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", straight -', "bias"),
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", -exact -', "bias"),
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", 2 * exact -', "bias"),
+    ],
+    "VQ-6: a function": [
+        (
+            "torch.cos(6 * e), lambda e: -6 * torch.sin(6 * e)",
+            "torch.cos(e / 2), lambda e: -torch.sin(e / 2) / 2",
+            "bias",
+        ),
+        ("torch.cos(6 * e), lambda e: -6 * torch.sin(6 * e)", "e, lambda e: torch.ones_like(e)", "bias"),
+        ("-6 * torch.sin(6 * e), 1.0)", "-6 * torch.sin(6 * e), 1.0)\nstraight = exact", "bias"),
     ],
     "VQ-8: with γ = 0,": [
         ("memoryless.codebook.copy_(start)", "memoryless.codebook.copy_(start + 1)", "ema"),
         ("max_iter=1, tol=0).fit(points", "max_iter=2, tol=0).fit(points", "ema"),
         ("memoryless(points)", "memoryless(points[:500])", "ema"),
+        ("decay=0.0", "decay=0.01", "ema"),
     ],
     "VQ-8: with γ = 0.9": [
         ("m = 0.9 * m + 0.1", "m = 0.1 * m + 0.9", "ema"),
-        ("n = 0.9 * n + 0.1", "n = n + 0.1", "ema"),
+        ("chosen.T @ batch", "chosen.T @ batch / 100", "ema"),
         ("chosen.sum(0)", "chosen.mean(0)", "ema"),
+    ],
+    "VQ-8: and n": [
+        ("100 * averaging.size - n", "100 * averaging.size.sqrt() - n", "ema"),
+        ("100 * averaging.size - n", "averaging.size - n", "ema"),
+        ("100 * averaging.size - n", "100 * averaging.size - n.flip(0)", "ema"),
     ],
     "VQ-8: the codebook": [
         ("pull - 2 * counts", "pull - counts", "ema"),
@@ -1137,15 +1206,31 @@ PLANTED_05 = {
     "random starts": [('"random start": watched()', '"random start": watched(below=0.5)', "cells")],
     "both cures": [("watched(from_data=True)", "watched()", "cells")],
     "no codebook": [("inertia_ / len(ring)", "inertia_ / 1000", "cells")],
+    "and revival": [
+        ("watched(below=0.5)", "watched(from_data=True)", "cells"),
+        (".square().sum(1).mean()) for way", ".square().sum(1).mean()) * 4 for way", "cells"),
+    ],
     "with revival": [("values[short // 2 :]", "values", "health-figure")],
     "without any": [('late["by gradient"]', 'late["+ revival"]', "health-figure")],
     "vaelib's words": [("L ** torch.arange(z.shape[1])", "L ** torch.arange(z.shape[1]).flip(0)", "fsq")],
     "and values": [("/ (L - 1) - 1, (whole", "/ L - 1, (whole", "fsq")],
     "and gradients": [("(r - r.detach())", "0 * r", "fsq")],
-    "every z_q": [("torch.linspace(-1, 1, 4)", "torch.linspace(-1, 1, 5)", "fsq")],
+    "every z_q": [
+        ("levels_hit = 1.5 * (", "levels_hit = 2 * (", "fsq"),
+        ("levels_hit = 1.5 * (", "levels_hit = 3 * (", "fsq"),
+    ],
     "lookup finds": [("scalar.lookup(rounded.codes)", "scalar.lookup(63 - rounded.codes)", "fsq")],
     "the VAE's rate": [("float(q.kl().mean()) / math.log(2)", "float(q.kl().mean())", "compare")],
-    "no page": [("64 * math.log2(perplexity(codes, 64))", "64 * perplexity(codes, 64)", "compare")],
+    "VQ-VAE: bits": [
+        ("64 * math.log2(perplexity(codes, 64))", "64 * math.log(perplexity(codes, 64))", "compare"),
+        ("64 * math.log2(perplexity(codes, 64))", "BITS", "compare"),
+    ],
+    "VQ-VAE: error": [("(x_hat - held_out).square()", "(x_hat + held_out).square()", "compare")],
+    "VQ-VAE: sharpness": [
+        ("energy(images) / energy(originals)", "energy(originals) / energy(images)", "compare"),
+        ("x.diff(dim=-2)", "x.diff(dim=1)", "compare"),
+        ("x.diff(dim=-1).square()", "x.diff(dim=-1).abs()", "compare"),
+    ],
     "few words": [(".view(-1, 64)", ".view(-1, 6400)", "batch-or-set")],
     "and an image": [
         ("[torch.randperm(codes.numel(), generator=torch.Generator().manual_seed(0))]", "", "batch-or-set")
@@ -1160,6 +1245,15 @@ PLANTED_05 = {
         ("-probabilities.log()", "-probabilities.log2()", "constant-kl"),
         ("-probabilities.log()", "-(1 - probabilities).log()", "constant-kl"),
     ],
+    "VQ-9: which is": [
+        ("against_unigram = -(", "against_unigram = (", "constant-kl"),
+        ("against_unigram = -(", "against_unigram = -5 * (", "constant-kl"),
+        ("mean_cost - against_unigram", "mean_cost - against_unigram / math.log(2)", "constant-kl"),
+    ],
+    "apart: 1": [
+        ("/ math.hypot(a.error, b.error)", "/ (a.error + b.error)", "generate"),
+        ("/ math.hypot(a.error, b.error)", "/ (a.error**2 + b.error**2)", "generate"),
+    ],
     "VQ-10: uniform": [
         ("torch.randint(64, (1000, 8, 8), generator=dice)", 'pages["VQ-VAE"]', "generate"),
         (
@@ -1167,7 +1261,7 @@ PLANTED_05 = {
             'apart(distances["rebuilt"], distances["uniform"])',
             "generate",
         ),
-        ("energy_distance(images, held_out)", 'energy_distance(pictures["real"], held_out)', "generate"),
+        ("energy_distance(images, others)", 'energy_distance(pictures["real"], others)', "generate"),
     ],
     "VQ-10: and": [
         (

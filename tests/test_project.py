@@ -97,18 +97,24 @@ DIRECT = [*PROJECT["dependencies"], *(spec for extra in PROJECT["optional-depend
 CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
 
 
+def specs_of(specs):
+    """name -> all that is asked of its version."""
+    return dict(re.fullmatch(r"([\w-]+)\s*(>=\s*[\d.]+(?:,<[\d.]+)?)", spec).groups() for spec in specs)
+
+
 def bounds_of(specs):
-    return dict(re.fullmatch(r"([\w-]+)\s*>=\s*([\d.]+)", spec).groups() for spec in specs)
+    """name -> lowest version."""
+    return {name: re.search(r"[\d.]+", asked)[0] for name, asked in specs_of(specs).items()}
 
 
 def test_environment_yml_says_what_pyproject_says():
     compared = PROJECT["optional-dependencies"]["compare"]  # not on conda-forge; the tests skip without it
-    ours = bounds_of(spec for spec in DIRECT if spec not in compared)
+    ours = specs_of(spec for spec in DIRECT if spec not in compared)
     expected = {CONDA_NAMES.get(name, name): bound for name, bound in ours.items()}
-    expected["python"] = PROJECT["requires-python"].removeprefix(">=")
+    expected["python"] = PROJECT["requires-python"]
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     specs = [spec for spec in environment["dependencies"] if isinstance(spec, str) and spec != "pip"]
-    assert bounds_of(specs) == expected
+    assert specs_of(specs) == expected
     pip = next(spec["pip"] for spec in environment["dependencies"] if isinstance(spec, dict))
     assert pip == ["-e ."]  # this project alone: what it needs, torch above all, comes from conda-forge
 

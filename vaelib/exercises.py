@@ -644,7 +644,7 @@ def vq_losses(answer: Callable) -> str:
         }
         _known_slips(got, factor * value, hints, 1e-9)
         if not _near(got, factor * value, 1e-9):
-            raise Wrong(f"{name} should be {float(factor * value):.4f}, and is {float(got):.4f}.")
+            raise Wrong(f"{name} should be {float(factor * value):.4f}, and is {float(got.detach()):.4f}.")
         inputs = {"z_e": z_e, "e": e}
         found = (
             torch.autograd.grad(loss, list(inputs.values()), allow_unused=True) if loss.requires_grad else (None, None)
@@ -706,6 +706,9 @@ def ema_step(answer: Callable) -> str:
     )
     if not _near(got[1], right_m, 1e-6):
         raise Wrong(f"the first row of m should be {right_m[0].tolist()}, and is {got[1][0].tolist()}.")
+    again = answer(n.clone(), m.clone(), z.clone(), codes.clone(), 0.5)
+    if not _near(_tensor(again[0], (4,), "n"), 0.5 * n + 0.5 * counts, 1e-6):
+        raise Wrong("right for decay = 0.9, and not for decay = 0.5: use the argument.")
     if not _near(got[2], right_m / right[:, None], 1e-6):
         raise Wrong("n and m are right; the codebook is m / n, each row by its own count.")
     return "the new averages, also for a word that nobody chose."
