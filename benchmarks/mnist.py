@@ -178,6 +178,9 @@ def main():
     parser.add_argument(
         "--folder", type=Path, default=Path("build/mnist"), help="where checkpoints and results are kept"
     )
+    parser.add_argument(
+        "--keep", type=Path, help="also write the rows as JSON; the README's are in benchmarks/mnist.json"
+    )
     asked = parser.parse_args()
     device = pick_device()
     train_x, test_x = data.load(asked.data).x, data.load(asked.data, train=False).x
@@ -185,6 +188,9 @@ def main():
     for name in asked.only:
         rows += results(name, asked, train_x, test_x, device)
     report(rows, asked)
+    if asked.keep:
+        with written_whole(asked.keep) as file:
+            file.write(json.dumps(rows, indent=1, ensure_ascii=False).encode())
 
 
 def binarized(x, seed):

@@ -1,5 +1,7 @@
 """benchmarks/mnist.py, small and on the built-in images: it trains, judges, prints a table, and goes on where it was."""
 
+import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -30,6 +32,17 @@ def test_the_table_of_likelihoods(tmp_path):
     assert rows(tmp_path, "--samples", "3") == again  # nothing is done twice, and most draws count
 
 
+def test_the_readme_shows_what_was_measured():
+    spec = importlib.util.spec_from_file_location("mnist", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in readme if line.startswith(("| residual", "| 784-"))]
+    measured = json.loads(SCRIPT.with_name("mnist.json").read_text(encoding="utf-8"))
+    assert shown == [module.line(row) for row in measured]
+    assert {row["images"] for row in measured} == {10_000}
+
+
 def test_the_table_of_rebuilt_pictures(tmp_path):
     script = SCRIPT.with_name("cifar10.py")
     command = [
@@ -53,5 +66,6 @@ def test_the_table_of_rebuilt_pictures(tmp_path):
     assert steps == 4
     assert 0 < test_error < 10
     assert abs(batch_error - test_error) < 1
-    assert 1 <= lowest <= batch < whole <= 512
+    assert 1 <= lowest <= 512
+    assert 1 <= batch < whole <= 512
     assert len(list(tmp_path.glob("*/checkpoint.pt"))) == 1

@@ -1002,6 +1002,7 @@ PLANTED_05 = {
     ],
     "far from 0": [("(z + shift).float(), (codebook + shift).float()", "z + shift, codebook + shift", "precision")],
     "where plain": [("far[:, None] - words", "far[:, None] + words", "precision")],
+    "in 16 bits": [("z.bfloat16(), codebook.bfloat16()", "z, codebook", "precision")],
     "VQ-4: one-hot": [
         ("- codebook[nearest_k], 0", "- codebook[nearest_k - 1], 0", "lookup"),
         ("one_hot @ codebook -", "one_hot @ codebook.flip(0) -", "lookup"),

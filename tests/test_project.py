@@ -82,13 +82,14 @@ def test_public_things_are_documented():
 
 def test_names_that_others_rely_on():
     import vaelib
-    from vaelib import bounds, data, distributions
+    from vaelib import bounds, data, distributions, quantize
 
     assert vaelib.pick_device
     assert vaelib.seed_everything
     assert data.Images._fields == ("x", "y", "name")
     assert distributions.DiagGaussian._fields == ("mean", "log_std")
     assert bounds.ElboTerms._fields == ("log_px", "kl")
+    assert quantize.Quantized._fields == ("z_q", "codes", "codebook_loss", "commitment_loss")
 
 
 # ---- dependencies

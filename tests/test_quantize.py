@@ -56,17 +56,22 @@ def test_the_nearest_word_for_any_number_of_positions(shape):
     assert found.codebook_loss.shape == found.commitment_loss.shape == (shape[0],)
 
 
-def test_pieces_of_the_search_give_what_the_whole_gives(monkeypatch):
-    quantizer, z = made(), maps(7, 4, 3, 5, dtype=torch.float64)
-    whole = quantizer.eval()(z).codes
-    held = []
-    whole_product = torch.addmm
+@pytest.fixture
+def held(monkeypatch):
+    """How many distances each piece of a search held, in order."""
+    found, product = [], torch.addmm
 
     def watched(bias, part, down):
-        held.append(len(part) * down.shape[1])
-        return whole_product(bias, part, down)
+        found.append(len(part) * down.shape[1])
+        return product(bias, part, down)
 
     monkeypatch.setattr(torch, "addmm", watched)
+    return found
+
+
+def test_pieces_of_the_search_give_what_the_whole_gives(held, monkeypatch):
+    quantizer, z = made(), maps(7, 4, 3, 5, dtype=torch.float64)
+    whole = quantizer.eval()(z).codes
     for bound in (1, 50, 1000):
         held.clear()
         monkeypatch.setattr(quantize, "_CPU_DISTANCES", bound)
@@ -75,22 +80,14 @@ def test_pieces_of_the_search_give_what_the_whole_gives(monkeypatch):
         assert sum(held) == whole.numel() * quantizer.codes
 
 
-def test_memory_of_the_search_does_not_grow_with_the_vectors(monkeypatch):
+def test_memory_of_the_search_does_not_grow_with_the_vectors(held):
     """A million vectors against 512 words: all distances at once would be 2 GB."""
-    held = []
-    whole_product = torch.addmm
-
-    def watched(bias, part, down):
-        held.append(len(part) * down.shape[1])
-        return whole_product(bias, part, down)
-
-    monkeypatch.setattr(torch, "addmm", watched)
-    quantizer = VectorQuantizer(512, 2).eval()
-    codes = quantizer(maps(1_000_000, 2)).codes
+    quantizer, z = VectorQuantizer(512, 2).eval(), maps(1_000_000, 2)
+    codes = quantizer(z).codes
     assert codes.shape == (1_000_000,)
     assert max(held) <= 2**19
     some = torch.randint(1_000_000, (500,), generator=seeded(3))
-    exact = torch.cdist(maps(1_000_000, 2)[some].double(), quantizer.codebook.double()).argmin(1)
+    exact = torch.cdist(z[some].double(), quantizer.codebook.double()).argmin(1)
     assert torch.equal(codes[some], exact)
 
 
