@@ -10,7 +10,7 @@ from torch import nn
 
 from vaelib.evaluate import code_usage
 
-_USAGE_DECAY = 0.9  # usage is averaged over about 100 batches, or revival would take chance for death
+_USAGE_DECAY = 0.9  # about 10 batches: averaged over 100, revival came too late for a moving encoder
 _CPU_DISTANCES, _GPU_DISTANCES = 2**19, 2**26  # distances held at once: a CPU's cache, 256 MiB of a GPU
 
 
@@ -85,8 +85,8 @@ class VectorQuantizer(nn.Module):
         with torch.autocast(z_e.device.type, enabled=False):
             z = z_e.to(self.codebook.dtype).movedim(1, -1)  # (B, ..., D): channels last *before* flattening (VQ-2)
             flat = z.detach().reshape(-1, self.dim)
-            nearest, distance = self._search(flat)
-            if not (self.training and z.device.type == "cuda") and not torch.isfinite(distance):
+            nearest, total = self._search(flat)
+            if not (self.training and z.device.type == "cuda") and not torch.isfinite(total):
                 raise FloatingPointError("a latent given to the quantizer is NaN or infinite: look at the encoder.")
             e = F.embedding(nearest, self.codebook).view(z.shape)  # a lookup: one-hot times codebook (VQ-4)
             codebook_loss = _mean_square(e, z.detach()) if self.decay is None else z.new_zeros(len(z))
@@ -139,7 +139,7 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _search(self, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The nearest code of each vector, (N,), and the sum of their distances; a piece of the (N, K) distances at a time."""
+        """The nearest code of each vector, (N,), a piece of the (N, K) products at a time; and a sum that is finite if all vectors are."""
         held = _GPU_DISTANCES if flat.device.type == "cuda" else _CPU_DISTANCES
         half_squares, down = -0.5 * self.codebook.square().sum(1), self.codebook.t()
         # ||z - e||^2 = ||z||^2 - 2 (z.e - ||e||^2 / 2): the nearest code has the largest bracket (VQ-3)
