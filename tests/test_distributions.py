@@ -2,7 +2,9 @@
 
 import math
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from vaelib import checks, distributions
@@ -168,3 +170,125 @@ def test_bad_input_is_one_sentence():
         p.log_prob(torch.zeros(2, 1, 4, 4, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"pixels in \[0, 1\], and got 0 to 255"):
         p.log_prob(torch.full((2, 1, 4, 4), 255.0).triu())
+
+
+# ---- likelihoods of levels (AR-5)
+
+
+def mixture(module=distributions, B=2, M=3, C=1, levels=256, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+
+    def draw(*shape):
+        return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+    return module.DiscretizedLogisticMixture(
+        draw(B, M, 1, 1),
+        draw(B, M, C, 1, 1) / 2,
+        draw(B, M, C, 1, 1) - 2,
+        torch.tanh(draw(B, M, C * (C - 1) // 2, 1, 1)),
+        levels,
+    )
+
+
+def cells_agree(module):
+    """Each cell's probability by SciPy's logistic distribution function, and their sum."""
+    one = mixture(module)
+    x = torch.arange(256).view(-1, 1, 1, 1)
+    found = torch.stack([one.log_prob(x[k].expand(2, 1, 1, 1)) for k in range(256)]).exp()
+    checks.check("AR-5: sums to 1", found.sum(0) - 1, 1e-12)
+    edges = np.concatenate([[-np.inf], (np.arange(255) + 0.5) * 2 / 255 - 1, [np.inf]])
+    weights = torch.softmax(one.logit_weights, 1).flatten(1).numpy()
+    for b in range(2):
+        cdf = sum(
+            weights[b, m] * scipy.stats.logistic.cdf(edges, float(one.means[b, m]), float(one.log_scales[b, m].exp()))
+            for m in range(3)
+        )
+        checks.check("AR-5: cells by SciPy", found[:, b].numpy() - np.diff(cdf), 1e-12)
+
+
+def colours_agree(module):
+    """The second and third channel's means move with the channels before, by the definition, number by number."""
+    one = mixture(module, B=1, M=2, C=3, levels=9)
+    one = one._replace(log_scales=one.log_scales + 1.5)  # wide, so that SciPy's differences keep their digits
+    x = torch.tensor([7, 0, 4]).view(1, 3, 1, 1)
+    v = 2 * x.flatten().double() / 8 - 1
+    total = 0.0
+    for m in range(2):
+        a, b, c = one.coefficients[0, m].flatten()
+        means = one.means[0, m].flatten() + torch.stack([0 * a, a * v[0], b * v[0] + c * v[1]])
+        p = 1.0
+        for channel, level in enumerate((7, 0, 4)):
+            scale = float(one.log_scales[0, m, channel].exp())
+            up = np.inf if level == 8 else (level + 0.5) / 4 - 1
+            down = -np.inf if level == 0 else (level - 0.5) / 4 - 1
+            cdf = scipy.stats.logistic.cdf([down, up], float(means[channel]), scale)
+            p *= cdf[1] - cdf[0]
+        total += float(torch.softmax(one.logit_weights, 1)[0, m]) * p
+    checks.check("AR-5: three channels", one.log_prob(x).exp() / total - 1, 1e-10)
+
+
+def test_the_logistic_mixture():
+    cells_agree(distributions)
+    colours_agree(distributions)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "by"),
+    [
+        ("/ (self.levels - 1) - 1\n", "/ self.levels - 1\n", cells_agree),
+        ("half = 1 / (self.levels - 1)", "half = 1 / self.levels", cells_agree),
+        (".masked_fill(last, 0)", "", cells_agree),
+        (".masked_fill(first, 0)", "", cells_agree),
+        ("-2 * half * precision", "-half * precision", cells_agree),
+        ("torch.exp(-self.log_scales)", "torch.exp(self.log_scales)", cells_agree),
+        ("log_cell.sum(2)", "log_cell.mean(2)", colours_agree),
+        ("c * (c - 1) // 2 + k", "c * (c - 1) // 2", colours_agree),
+        ("* v[:, :, k]", "* v[:, :, c - 1 - k]", colours_agree),
+        ("torch.log_softmax(self.logit_weights, 1)", "self.logit_weights", cells_agree),
+    ],
+)
+def test_planted_errors_in_the_mixture_are_caught(old, new, by, plant, caught):
+    mutant = plant(NAME, old, new)
+    caught(new or f"without {old}", lambda: by(mutant))
+
+
+def test_far_from_every_mean_the_log_probability_is_finite_and_right():
+    one = distributions.DiscretizedLogisticMixture(
+        torch.zeros(1, 1, 1, 1), torch.full((1, 1, 1, 1, 1), -0.9), torch.full((1, 1, 1, 1, 1), -7.0), torch.zeros(1, 1, 0, 1, 1), 256
+    )  # fmt: skip
+    log_p = one.log_prob(torch.tensor(250).view(1, 1, 1, 1))
+    v, half, s = 2 * 250 / 255 - 1, 1 / 255, math.exp(-7)
+    exact = scipy.stats.logistic.logsf((v - half + 0.9) / s) + math.log(-math.expm1(-2 * half / s))
+    torch.testing.assert_close(float(log_p), exact, rtol=1e-5, atol=0)
+    assert exact < -1000  # exp underflows: a difference of distribution functions would be log 0
+
+
+def test_samples_of_the_mixture_have_its_probabilities():
+    one = mixture(B=1, M=3, C=2, levels=4)
+    n = 50_000
+    many = one._replace(**{k: v.expand(n, *v.shape[1:]) for k, v in one._asdict().items() if k != "levels"})
+    drawn = many.sample(torch.Generator().manual_seed(4))
+    assert drawn.shape == (n, 2, 1, 1)
+    counts = torch.bincount(4 * drawn[:, 0, 0, 0] + drawn[:, 1, 0, 0], minlength=16).double()
+    p = torch.stack([one.log_prob(torch.tensor([a, b]).view(1, 2, 1, 1)) for a in range(4) for b in range(4)]).exp()[
+        :, 0
+    ]
+    checks.check("all pairs", p.sum() - 1, 1e-12)
+    held = p > 1e-4
+    assert float(((counts - n * p) ** 2 / (n * p))[held].sum()) < 55
+
+
+def test_the_categorical():
+    logits = torch.randn(5, 7, 2, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randint(7, (5, 2, 3, 3), generator=torch.Generator().manual_seed(1))
+    oracle = torch.distributions.Categorical(logits=logits.movedim(1, -1))
+    torch.testing.assert_close(distributions.Categorical(logits).log_prob(x), oracle.log_prob(x).sum((1, 2, 3)))
+    one = distributions.Categorical(logits[:1, :, :1, :1, :1].expand(30_000, -1, -1, -1, -1))
+    for temperature in (1.0, 0.5):
+        counts = torch.bincount(one.sample(torch.Generator().manual_seed(2), temperature).flatten(), minlength=7)
+        p = torch.softmax(logits[0, :, 0, 0, 0] / temperature, 0) * 30_000
+        assert float(((counts - p) ** 2 / p).sum()) < 36  # 6 degrees of freedom
+    with pytest.raises(ValueError, match="over integers of shape"):
+        distributions.Categorical(logits).log_prob(x.double())
+    with pytest.raises(ValueError, match=r"pixels \(5, 2, 3\)"):
+        mixture(B=5, C=2).log_prob(x[..., 0])

@@ -19,6 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch.func import grad, vmap
 
+from vaelib.distributions import gumbel as gumbel  # the eps of the three samplers of discrete latents below
+
 Params = dict[str, torch.Tensor]
 Density = Callable[[Params, torch.Tensor], torch.Tensor]
 
@@ -145,16 +147,6 @@ def exact(log_q: Density, f: Density, params: Params, states: torch.Tensor) -> P
             f"the probabilities of the {len(states)} states add up to {float(total.flatten()[0]):.6g}, not 1: give each value of z once."
         )
     return grad(lambda phi: (log_q(phi, states).exp() * f(phi, states)).sum(0).mean())(params)
-
-
-def gumbel(
-    shape: tuple[int, ...],
-    generator: torch.Generator | None = None,
-    device: torch.device | None = None,
-    dtype: torch.dtype | None = None,
-) -> torch.Tensor:
-    """Standard Gumbel noise, minus the log of an Exponential(1) draw: the eps of the three samplers below."""
-    return -torch.empty(shape, device=device, dtype=dtype).exponential_(generator=generator).log()
 
 
 def categorical(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,463 @@
+"""vaelib.pixelcnn and vaelib.causal: enumeration, Jacobians, masked convolutions, frequencies of samples; with planted errors."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vaelib import causal, checks, pixelcnn, train
+from vaelib.distributions import Categorical
+
+SMALL = {
+    "PixelCNN": ("PixelCNN", {"layers": 3}),
+    "gated": ("GatedPixelCNN", {"layers": 3}),
+    "++": ("PixelCNNpp", {"layers": 1, "likelihood": "categorical"}),
+    "++ logistic": ("PixelCNNpp", {"layers": 1}),
+    "gated logistic": ("GatedPixelCNN", {"layers": 2, "likelihood": "logistic"}),
+    "gated codes": ("GatedPixelCNN", {"layers": 2, "ordered": False}),
+}
+
+
+def made(kind, levels=3, channels=1, module=pixelcnn, **more):
+    """A small model with random weights, in double precision and eval mode."""
+    torch.manual_seed(0)
+    name, settings = SMALL[kind]
+    return getattr(module, name)(levels, channels, hidden=6, **{**settings, **more}).double().eval()
+
+
+def images(*shape, levels=3, seed=1):
+    return torch.randint(levels, shape, generator=torch.Generator().manual_seed(seed))
+
+
+def every_image(levels, shape):
+    numbers = torch.tensor(list(itertools.product(range(levels), repeat=torch.Size(shape).numel())))
+    return numbers.view(-1, *shape)
+
+
+# ---- AR-1: normalised
+
+
+def normalised(module, kind):
+    for levels, shape in ((2, (1, 3, 3)), (3, (2, 2, 2))):
+        total = made(kind, levels, shape[0], module).log_prob(every_image(levels, shape)).exp().sum()
+        checks.check(f"AR-1: {kind}, {levels} levels, {shape}", total - 1, 1e-6)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_the_probabilities_of_all_images_sum_to_1(kind):
+    normalised(pixelcnn, kind)
+
+
+# ---- AR-2: causal
+
+
+def jacobian(model, shape, seed=2):
+    """d (all parameters of pixel i's channel c, summed with random weights) / d (what is seen of pixel j's channel d): (n, n)."""
+    x = images(1, *shape, levels=model.levels, seed=seed)
+    e = model._embed(x).detach()
+    generator = torch.Generator().manual_seed(3)
+
+    def by_channel(e):
+        found = model.head(model.features(e), e)
+        if isinstance(found, Categorical):
+            parts = found.logits[0]
+        else:  # the mean that channel c's density has, given the image; weights and scales belong to all channels
+            v = e.view(1, 1, shape[0], 2, *shape[1:])[:, :, :, 0]
+            means = torch.stack([found._mean(c, v) for c in range(shape[0])], 2)
+            shared = found.logit_weights[:, :, None] + found.log_scales
+            parts = torch.cat((means, shared), 1)[0]
+        weights = torch.randn(parts.shape, generator=generator.manual_seed(3), dtype=parts.dtype)
+        return (parts * weights).sum(0).permute(1, 2, 0).flatten()  # in the order of drawing: pixels, then channels
+
+    J = torch.autograd.functional.jacobian(by_channel, e)[:, 0]
+    J = J.view(len(J), shape[0], -1, *shape[1:]).abs().sum(2)
+    return J.permute(0, 2, 3, 1).flatten(1)
+
+
+def causal_jacobian(module, kind):
+    for shape in ((1, 4, 5), (3, 3, 4)):
+        J = jacobian(made(kind, 3, shape[0], module), shape)
+        checks.check("AR-2: nothing at or after the place itself", J.triu(), 0)
+        checks.check("AR-2: and a neighbour to the left is seen", J[2 * shape[0], shape[0]], at_least=1e-9)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_the_jacobian_is_strictly_lower_triangular(kind):
+    causal_jacobian(pixelcnn, kind)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_a_changed_pixel_changes_nothing_before_it(kind):
+    """By exchange of values instead of gradients: exact, and it sees a leak that has gradient 0."""
+    shape = (2, 4, 4)
+    model, x = made(kind, 3, 2), images(1, *shape)
+
+    def terms(x):
+        """log p of each number, in the order of drawing."""
+        found = model(x)
+        if isinstance(found, Categorical):
+            return torch.log_softmax(found.logits, 1).gather(1, x[:, None])[0, 0].permute(1, 2, 0).flatten()
+        pixels = []
+        for i, j in itertools.product(range(4), range(4)):
+            cut = found._replace(
+                **{k: v[..., i : i + 1, j : j + 1] for k, v in found._asdict().items() if k != "levels"}
+            )
+            pixels.append(cut.log_prob(x[..., i : i + 1, j : j + 1]))
+        return torch.cat(pixels)
+
+    before = terms(x)
+    for place in range(16):
+        i, j = divmod(place, 4)
+        other = x.clone()
+        other[0, :, i, j] = (other[0, :, i, j] + 1) % 3
+        after = terms(other)
+        per_pixel = len(before) // 16
+        assert torch.equal(before[: place * per_pixel], after[: place * per_pixel])
+
+
+LEAKS = {  # what is wrong: (old, new, the models that then see what they must not)
+    "mask A shows the pixel itself": ('int(kind == "A")', "0", ["PixelCNN", "++"]),
+    # in PixelCNN++ every way out leads through masks B, which then hide the pixel: no leak, only a weaker network
+    "masks A and B exchanged": ('(kind == "B"), int(kind == "A")', '(kind == "A"), int(kind == "B")', ["PixelCNN"]),
+    "the rows above are not shifted": (
+        "rows - 1 + self.shift, -self.shift",
+        "rows - 1, 0",
+        ["PixelCNN", "gated", "++"],
+    ),
+    "the row to the left is not shifted": (
+        "1 + self.shift, -self.shift, 0, 0",
+        "1, 0, 0, 0",
+        ["PixelCNN", "gated", "++"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("leak", "kind"), [(leak, kind) for leak, (_, _, kinds) in LEAKS.items() for kind in kinds])
+def test_leaks_are_caught(kind, leak, plant, caught):
+    old, new, _ = LEAKS[leak]
+    mutant = plant("vaelib.pixelcnn", "import torch\n", "import torch\n")
+    leaking = plant("vaelib.causal", old, new)
+    for name in ("Above", "Left", "Masked"):
+        setattr(mutant, name, getattr(leaking, name))
+    caught(f"{kind}: {leak}, by the Jacobian", lambda: causal_jacobian(mutant, kind))
+    caught(f"{kind}: {leak}, by enumeration", lambda: normalised(mutant, kind))
+
+
+@pytest.mark.parametrize("kind", ["PixelCNN", "gated", "++"])
+def test_a_channel_order_slip_is_caught(kind, plant, caught):
+    mutant = plant("vaelib.pixelcnn", "see(e[:, : c * self.inputs])", "see(e[:, -c * self.inputs :])")
+    caught(f"{kind}: a channel sees the later ones, by the Jacobian", lambda: causal_jacobian(mutant, kind))
+    caught(f"{kind}: the same, by enumeration", lambda: normalised(mutant, kind))
+
+
+def test_a_channel_order_slip_of_the_logistic_mixture_is_caught(plant, caught):
+    distributions = plant("vaelib.distributions", "* v[:, :, k]", "* v[:, :, -1 - k]")
+    mutant = plant("vaelib.pixelcnn", "import torch\n", "import torch\n")
+    mutant.DiscretizedLogisticMixture = distributions.DiscretizedLogisticMixture
+    caught("colours tied in the wrong order, by enumeration", lambda: normalised(mutant, "++ logistic"))
+
+
+def test_batch_normalisation_in_training_mode_is_caught(caught):
+    """It mixes all pixels of a batch: the likelihood is none, though each mask is right."""
+    model = made("PixelCNN", 2)
+    model.outs[0] = torch.nn.Sequential(model.outs[0], torch.nn.BatchNorm2d(6)).double()
+
+    def check():
+        checks.check("AR-2", jacobian(model, (1, 3, 3)).triu(), 0)
+
+    model.train()
+    caught("batch normalisation in training mode", check)
+    model.eval()
+    check()
+
+
+# ---- AR-3, AR-4: what a pixel sees, and gates
+
+
+def seen(model, size=15, at=(9, 7)):
+    """Which pixels the features of one pixel depend on: (size, size) of bool."""
+    e = model._embed(images(1, 1, size, size)).requires_grad_()
+    (grad,) = torch.autograd.grad(model.features(e)[0, :, at[0], at[1]].sum(), e)
+    return grad[0].abs().sum(0) > 0
+
+
+def test_the_blind_spot():
+    """Where stacked 3 x 3 masks cannot look: each layer goes up a row with one column to the right, and never back."""
+    layers, (i, j) = 4, (9, 7)
+    plain = seen(made("PixelCNN", layers=layers, first_kernel=3))
+    gated = seen(made("gated", layers=layers, first_kernel=3))
+    reachable = torch.zeros(15, 15, dtype=torch.bool)
+    blind = torch.zeros(15, 15, dtype=torch.bool)
+    reachable[i - layers : i, j - layers : j + layers + 1] = True
+    reachable[i, j - layers : j] = True
+    for up in range(1, layers + 1):
+        blind[i - up, j + up + 1 : j + layers + 1] = True
+    assert torch.equal(gated, reachable)
+    assert torch.equal(plain, reachable & ~blind)
+    assert int(blind.sum()) == layers * (layers - 1) // 2
+
+
+def test_plus_plus_sees_all_pixels_before():
+    found = seen(made("++"), size=16, at=(9, 7))
+    before = (torch.arange(256) < 9 * 16 + 7).view(16, 16)
+    assert not (found & ~before).any()
+    assert int(found.sum()) > 0.9 * int(before.sum())
+
+
+@pytest.mark.parametrize(("kind", "k"), [("A", 3), ("B", 3), ("A", 7), ("B", 5)])
+def test_two_convolutions_are_one_masked_convolution(kind, k):
+    conv = causal.Masked(kind, 3, 4, k).double()
+    x = torch.randn(2, 3, 6, 9, dtype=torch.float64)
+    whole = torch.zeros(4, 3, k, k, dtype=torch.float64)
+    whole[:, :, : k // 2] = conv.above.weight.detach()
+    whole[:, :, k // 2, : k // 2 + (kind == "B")] = conv.left.weight.detach()[:, :, 0]
+    torch.testing.assert_close(conv(x), F.conv2d(x, whole, conv.above.bias, padding=k // 2))
+    assert int((whole == 0).sum()) == 12 * (
+        k * k - (k * (k // 2) + k // 2 + (kind == "B"))
+    )  # no weight is spent on a zero
+
+
+def test_the_gate():
+    h = torch.randn(2, 6, 3, 3, dtype=torch.float64)
+    by_exponentials = (1 - torch.exp(-2 * h[:, :3])) / (1 + torch.exp(-2 * h[:, :3])) / (1 + torch.exp(-h[:, 3:]))
+    torch.testing.assert_close(causal.gate(h), by_exponentials)
+
+
+# ---- AR-6: a pixel at a time
+
+
+@pytest.mark.parametrize("kind", SMALL)
+@pytest.mark.parametrize(
+    ("channels", "size", "labels"), [(1, (5, 7), 0), (1, (8, 8), 0), (2, (6, 3), 4), (1, (1, 1), 0)]
+)
+def test_cached_is_full(kind, channels, size, labels):
+    model = made(kind, 4, channels, labels=labels)
+    x, y = images(3, channels, *size, levels=4), torch.tensor([0, 3, 1]) if labels else None
+    for full, cached in zip(model(x, y), model(x, y, cached=True), strict=True):
+        if isinstance(full, torch.Tensor) and full.numel():
+            torch.testing.assert_close(cached, full.detach(), atol=1e-10, rtol=0)
+    drawn = [model.sample(3, size, cached, torch.Generator().manual_seed(5), labels=y) for cached in (True, False)]
+    assert torch.equal(*drawn)
+    assert drawn[0].shape == (3, channels, *size)
+    assert drawn[0].dtype == torch.int64
+    assert int(drawn[0].min()) >= 0
+    assert int(drawn[0].max()) < 4
+
+
+CACHES = {
+    "the rows above are pushed too late": ("self.rows[1:], padded[None]", "padded[None], self.rows[1:]"),
+    "the taps begin one column early": ("self.pad = self.columns - 1 + conv.shift", "self.pad = self.columns"),
+    "the last row is not kept": ("        self.rows[0].push(self.pixels[0].whole())", "        pass"),
+    "a coarse pixel stands in the wrong row": ("self.grown_ul[i % 2, j]", "self.grown_ul[0, j]"),
+    "a skip connection is forgotten": (
+        "ul = pair.pixel(j, ul, mirror.pop())",
+        "ul = pair.pixel(j, ul, 0 * mirror.pop())",
+    ),
+}
+
+
+@pytest.mark.parametrize("slip", CACHES)
+def test_slips_of_the_cache_are_caught(slip, plant, caught):
+    mutant = plant("vaelib.pixelcnn", "import torch\n", "import torch\n")
+    slipped = plant("vaelib.sampling", *CACHES[slip])
+    mutant.CachedGated, mutant.CachedPixelCNNpp = slipped.CachedGated, slipped.CachedPixelCNNpp
+    kind = "++" if "coarse" in slip or "skip" in slip else "gated"
+    model, x = made(kind, module=mutant), images(2, 1, 6, 6)
+    caught(slip, lambda: checks.check("AR-6", model(x, cached=True).logits - model(x).logits, 1e-5))
+
+
+@pytest.mark.parametrize("kind", ["PixelCNN", "gated", "++", "++ logistic"])
+def test_samples_have_the_probabilities_of_the_model(kind):
+    model = made(kind, 2, 2)
+    n, generator = 40_000, torch.Generator().manual_seed(7)
+    drawn = model.sample(n, (2, 1), generator=generator).flatten(1)
+    place = (drawn * torch.tensor([8, 4, 2, 1])).sum(1)
+    counts = torch.bincount(place, minlength=16).double()
+    # every_image counts channels first, too
+    p = model.log_prob(every_image(2, (2, 2, 1))).exp().detach()
+    chi_square = float(((counts - n * p) ** 2 / (n * p)).sum())
+    assert chi_square < 50  # 15 degrees of freedom: 1 in 100,000 exceeds it
+
+
+@pytest.mark.parametrize("kind", ["gated", "++ logistic"])
+def test_temperature(kind):
+    """Near 0 nothing is left to chance; for a softmax each level is the likeliest one, given those before."""
+    model = made(kind, 5)
+    cold, usual = (
+        model.sample(200, (3, 3), generator=torch.Generator().manual_seed(1), temperature=t) for t in (1e-9, 1.0)
+    )
+    assert (cold == cold[:1]).all()
+    assert not (usual == usual[:1]).all()
+    if kind == "gated":
+        assert torch.equal(model(cold).logits.argmax(1), cold)
+
+
+def test_completion_keeps_what_is_given():
+    model, x = made("gated", 4, 2), images(3, 2, 5, 6, levels=4)
+    mask = torch.zeros(5, 6, dtype=torch.bool)
+    mask[:2] = True
+    done = [model.sample(3, (5, 6), c, torch.Generator().manual_seed(2), given=x, mask=mask) for c in (True, False)]
+    assert torch.equal(*done)
+    assert torch.equal(done[0][:, :, :2], x[:, :, :2])
+    assert not torch.equal(done[0][:, :, 2:], x[:, :, 2:])
+    each = torch.stack([mask, ~mask, torch.ones_like(mask)])[:, None]
+    done = model.sample(3, (5, 6), given=x, mask=each)
+    kept = each.expand_as(x)
+    assert torch.equal(done[kept], x[kept])
+    assert torch.equal(done[2], x[2])
+
+
+def test_completion_has_the_conditional_probabilities():
+    """The first row given: samples of the second must follow p(second | first), which enumeration knows."""
+    model, n = made("gated", 2), 40_000
+    given = torch.zeros(n, 1, 2, 2, dtype=torch.int64)
+    given[:, :, 0] = torch.tensor([1, 0])
+    mask = torch.tensor([[True, True], [False, False]])
+    drawn = model.sample(n, (2, 2), generator=torch.Generator().manual_seed(3), given=given, mask=mask)
+    counts = torch.bincount(2 * drawn[:, 0, 1, 0] + drawn[:, 0, 1, 1], minlength=4).double()
+    all_four = torch.tensor([[[[1, 0], [a, b]]] for a in (0, 1) for b in (0, 1)])
+    p = torch.softmax(model.log_prob(all_four).detach(), 0)
+    assert float(((counts - n * p) ** 2 / (n * p)).sum()) < 26  # 3 degrees of freedom
+
+
+def test_labels_matter_and_reach_the_first_pixel():
+    for kind in SMALL:
+        model, x = made(kind, 3, labels=5), images(2, 1, 4, 4)
+        one, other = (model(x, torch.full((2,), y))[0].detach()[..., 0, 0] for y in (0, 4))
+        assert not torch.allclose(one, other)
+
+
+def test_sampling_leaves_the_model_as_it_was(monkeypatch):
+    model = made("++", dropout=0.5).train()
+    drawn = model.sample(2, (4, 4))
+    assert model.training
+    assert not drawn.is_inference()
+    before = [p.clone() for p in model.parameters()]
+    again = [model.sample(2, (4, 4), generator=torch.Generator().manual_seed(1)) for _ in range(2)]
+    assert torch.equal(*again)  # no dropout
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert all(p.grad is None for p in model.parameters())
+    monkeypatch.setattr(model, "_draw", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        model.sample(2, (4, 4))
+    assert model.training
+
+
+def test_what_the_cache_keeps_does_not_grow_with_the_image():
+    """One row, or as many as a kernel spans, for each layer: twice the height costs nothing."""
+
+    def kept(layers, width):
+        cache = made("gated", layers=layers)._cache(4, width, None)
+        return sum(rows.rows.numel() for rows in cache.rows) + sum(pixels.row.numel() for pixels in cache.pixels)
+
+    assert kept(5, 30) < 2.2 * kept(5, 14)
+    assert kept(9, 14) - kept(5, 14) == 2 * (kept(7, 14) - kept(5, 14))  # one state a layer
+
+
+# ---- training
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_training_lowers_the_loss_and_every_weight_takes_part(kind):
+    model = made(kind, 4, labels=3).float()
+    x = (torch.arange(8)[:, None] // 2 % 4).repeat(40, 1, 8)[:, None]  # (40, 1, 8, 8): the row says the level
+    y = torch.arange(len(x)) % 3
+    before = -float(model.log_prob(x, y).mean().detach())
+    train.fit(
+        model,
+        lambda m, x, y, g: -m.log_prob(x, y).mean(),
+        x.view(-1, 1, 8, 8),
+        y,
+        steps=30,
+        batch_size=20,
+        lr=1e-2,
+        progress=False,
+        device="cpu",
+    )
+    assert -float(model.log_prob(x, y).mean().detach()) < 0.8 * before
+    model.zero_grad()
+    model.log_prob(x, y).mean().backward()
+    assert all(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in model.parameters())
+
+
+def test_bfloat16_changes_log_prob_little():
+    model, x = made("gated", 256).float(), images(8, 1, 12, 12, levels=256)
+    with torch.no_grad():
+        exact = model.log_prob(x)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = model.log_prob(x)
+    assert rough.dtype == torch.float32
+    torch.testing.assert_close(rough, exact, rtol=2e-2, atol=0)
+
+
+def test_images_of_bytes_are_taken_too():
+    model, x = made("gated", 3), images(2, 1, 4, 4)
+    assert torch.equal(model.log_prob(x), model.log_prob(x.to(torch.uint8)))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
+@pytest.mark.parametrize("kind", SMALL)
+def test_on_cuda(kind):
+    model, x = made(kind), images(2, 1, 6, 6)
+    on_cpu = model.log_prob(x)
+    model.cuda()
+    torch.testing.assert_close(model.log_prob(x.cuda()).cpu(), on_cpu)
+    generator = torch.Generator("cuda").manual_seed(0)
+    assert model.sample(2, (6, 6), generator=generator).device.type == "cuda"
+
+
+# ---- bad input
+
+
+@pytest.mark.parametrize(
+    ("attempt", "says"),
+    [
+        (lambda m: m(images(2, 1, 4, 4).float()), r"torch.float32 were given to a model of integers \(B, 1, H, W\)"),
+        (lambda m: m(images(2, 1, 4, 4) + 1), "levels from 1 to 3 were given: this model's go from 0 to 2"),
+        (lambda m: m(images(2, 1, 4, 4) - 1), "levels from -1"),
+        (lambda m: m(images(2, 3, 4, 4)), r"images \(2, 3, 4, 4\)"),
+        (lambda m: m(images(4, 4)), r"images \(4, 4\)"),
+        (lambda m: m(images(0, 1, 4, 4)), r"images \(0, 1, 4, 4\)"),
+        (lambda m: m(images(2, 1, 4, 4), torch.tensor([0, 1])), "labels were given to a model made with labels=0"),
+        (lambda m: m.sample(0, (4, 4)), "n=0"),
+        (lambda m: m.sample(2, (4, 0)), r"shape=\(4, 0\)"),
+        (lambda m: m.sample(2, (4,)), r"shape=\(4,\)"),
+        (lambda m: m.sample(2, (4, 4), temperature=0), "temperature=0 "),
+        (lambda m: m.sample(2, (4, 4), temperature=float("nan")), "temperature=nan"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4)), "give both"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 3, 4), mask=torch.ones(4, 4) > 0), r"\(2, 1, 3, 4\)"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4), mask=torch.ones(4, 4)), "mask is bool"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4) + 1, mask=torch.ones(4, 4) > 0), "from 1 to 3"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4) * 1.0, mask=torch.ones(4, 4) > 0), "the given images"),
+    ],
+)
+def test_bad_input_gets_one_sentence(attempt, says):
+    with pytest.raises(ValueError, match=says) as error:
+        attempt(made("gated"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "says"),
+    [
+        (lambda: pixelcnn.PixelCNN(1), "levels=1"),
+        (lambda: pixelcnn.PixelCNN(2, channels=0), "channels=0"),
+        (lambda: pixelcnn.GatedPixelCNN(2, layers=0), "layers=0"),
+        (lambda: pixelcnn.GatedPixelCNN(2, kernel=4), "kernel=4"),
+        (lambda: pixelcnn.PixelCNN(2, kernel=1), "size 1"),
+        (lambda: pixelcnn.PixelCNNpp(2, scales=0), "scales=0"),
+        (lambda: pixelcnn.PixelCNNpp(2, dropout=1.0), "dropout=1.0"),
+        (lambda: pixelcnn.PixelCNN(2, likelihood="softmax"), "likelihood='softmax'"),
+        (lambda: pixelcnn.PixelCNN(2, likelihood="logistic", ordered=False), "ordered=False"),
+        (lambda: causal.Masked("C", 1, 1, 3), "kind 'C'"),
+        (lambda: made("gated", labels=3)(images(2, 1, 4, 4)), "labels were not given"),
+        (lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0, 3])), "labels from 0 to 3"),
+        (lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0])), r"labels \(1,\)"),
+        (lambda: made("gated", labels=3).sample(2, (4, 4)), "labels were not given"),
+    ],
+)
+def test_bad_arguments_get_one_sentence(attempt, says):
+    with pytest.raises(ValueError, match=says) as error:
+        attempt()
+    assert "\n" not in str(error.value)

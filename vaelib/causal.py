@@ -1,0 +1,81 @@
+"""Convolutions that see earlier pixels only, and the same convolutions fed a row or a pixel at a time.
+
+Pixels are ordered as one reads: row after row, each from left to right. A masked convolution is the sum of two that need no mask,
+one over rows above and one over the row at hand, so no weight is ever multiplied by a zero of the mask. Split so, it can also be
+computed as an image comes into being: the part above once a row, the part to the left once a pixel (AR-6).
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Above(nn.Conv2d):
+    """A convolution over the ``rows`` last rows, k columns wide: (B, inputs, H, W) to (B, outputs, H, W).
+
+    ``shift`` 1 begins with the row strictly above, 0 with the row at hand. ``stride`` 2 keeps every other row and column.
+    """
+
+    def __init__(self, inputs: int, outputs: int, rows: int, k: int, shift: int, stride: int = 1):
+        super().__init__(inputs, outputs, (rows, k), stride)
+        self.shift = shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, k = self.kernel_size
+        return super().forward(F.pad(x, (k // 2, k // 2, rows - 1 + self.shift, -self.shift)))
+
+
+class Left(nn.Conv2d):
+    """A convolution over the ``columns`` last pixels of the row, without a bias: (B, inputs, H, W) to (B, outputs, H, W).
+
+    ``shift`` 1 begins with the pixel strictly to the left, 0 with the pixel at hand.
+    """
+
+    def __init__(self, inputs: int, outputs: int, columns: int, shift: int, stride: int = 1):
+        super().__init__(inputs, outputs, (1, columns), stride, bias=False)
+        self.shift = shift
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(F.pad(x, (self.kernel_size[1] - 1 + self.shift, -self.shift, 0, 0)))
+
+
+class Masked(nn.Module):
+    """The masked k x k convolution: kind "A" hides the pixel itself, "B" shows it (AR-2; van den Oord et al. 2016a, figure 2)."""
+
+    def __init__(self, kind: str, inputs: int, outputs: int, k: int, stride: int = 1):
+        super().__init__()
+        if kind not in ("A", "B") or k < 3 or k % 2 == 0:
+            raise ValueError(
+                f'a mask of kind {kind!r} and size {k} was asked for: use "A" or "B" and an odd size from 3.'
+            )
+        self.above = Above(inputs, outputs, k // 2, k, 1, stride)
+        self.left = Left(inputs, outputs, k // 2 + (kind == "B"), int(kind == "A"), stride)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.above(x) + self.left(x)
+
+
+class Pointwise(nn.Conv2d):
+    """A 1 x 1 convolution; also of a row or a pixel with the channels last, (..., inputs) to (..., outputs)."""
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True):
+        super().__init__(inputs, outputs, 1, bias=bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.linear(x, self.weight.flatten(1), self.bias) if x.dim() < 4 else super().forward(x)
+
+
+def gate(h: torch.Tensor, dim: int = 1) -> torch.Tensor:
+    """tanh(a) * sigmoid(b) for the two halves a, b of the channels (AR-4)."""
+    a, b = h.chunk(2, dim)
+    return torch.tanh(a) * torch.sigmoid(b)
+
+
+def elu_both(x: torch.Tensor, dim: int = 1) -> torch.Tensor:
+    """elu of x and of -x, one behind the other: twice the channels."""
+    return F.elu_(torch.cat((x, -x), dim))
+
+
+def plus(h: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
+    """h + condition, where there is one."""
+    return h if condition is None else h + condition

@@ -1,0 +1,464 @@
+"""PixelCNN, Gated PixelCNN and PixelCNN++: exact likelihoods of images, one pixel after the other (AR-1).
+
+``features`` of each model is for whole images, as in training; its twin in ``vaelib.sampling`` computes the same numbers pixel by
+pixel, as in sampling (AR-6).
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vaelib.causal import Above, Left, Masked, Pointwise, elu_both, gate, plus
+from vaelib.distributions import Categorical, DiscretizedLogisticMixture, gumbel
+from vaelib.sampling import CachedGated, CachedPixelCNN, CachedPixelCNNpp
+
+
+class _PixelModel(nn.Module):
+    """What the three models share: levels in, likelihood out, log p(x), sampling. Each adds ``features`` and ``_cache``."""
+
+    def __init__(
+        self,
+        levels: int,
+        channels: int,
+        hidden: int,
+        layers: int,
+        widths: Sequence[int],
+        *,
+        ordered: bool = True,
+        likelihood: str = "categorical",
+        mixtures: int = 10,
+        labels: int = 0,
+    ):
+        super().__init__()
+        if levels < 2 or min(channels, hidden, layers, mixtures) < 1 or labels < 0:
+            raise ValueError(
+                f"levels={levels}, channels={channels}, hidden={hidden}, layers={layers}, mixtures={mixtures}, labels={labels} were "
+                "given: levels is at least 2, labels at least 0, the others at least 1."
+            )
+        if likelihood not in ("categorical", "logistic") or (likelihood == "logistic" and not ordered):
+            raise ValueError(
+                f"likelihood={likelihood!r} with ordered={ordered} was given: use categorical, or for ordered levels logistic."
+            )
+        self.levels, self.channels, self.labels = levels, channels, labels
+        if ordered:  # an intensity, and a 1 that tells a pixel from the padding
+            values = torch.linspace(-1, 1, levels)
+            self.register_buffer("table", torch.stack((values, torch.ones(levels)), 1))
+        else:
+            self.table = nn.Parameter(torch.randn(levels, hidden) / hidden**0.5)
+        self.inputs = channels * self.table.shape[1]
+        if likelihood == "categorical":
+            self.head = _CategoricalHead(hidden, levels, channels, self.table.shape[1])
+        else:
+            self.head = _LogisticHead(hidden, levels, channels, mixtures)
+        self.widths = list(widths)
+        self.condition = nn.Embedding(labels, sum(widths)) if labels else None
+
+    def forward(
+        self, x: torch.Tensor, labels: torch.Tensor | None = None, cached: bool = False
+    ) -> Categorical | DiscretizedLogisticMixture:
+        """The conditionals p(x_i | x_<i) of all pixels at once, each given the true pixels before it.
+
+        Args:
+            x: integers from 0 to levels - 1, (B, C, H, W).
+            labels: int64 (B,) if the model was made with labels.
+            cached: compute the features pixel by pixel as ``sample`` does, without a graph: the same numbers, for checks.
+
+        Raises:
+            ValueError: another shape, no integers, out of range (looked at on the CPU only), or labels missing or not wanted.
+        """
+        self._check(x, "images")
+        labels = self._check_labels(labels, len(x))
+        e = self._embed(x)
+        if not cached:
+            return self.head(self.features(e, labels), e)
+        with torch.no_grad():
+            cache = self._cache(len(x), x.shape[-1], labels)
+            h = e.new_empty(len(x), self.head.hidden, *x.shape[-2:])
+            for i in range(x.shape[-2]):
+                cache.start(i)
+                for j in range(x.shape[-1]):
+                    h[:, :, i, j] = cache.pixel(i, j)
+                    cache.put(j, e[:, :, i, j])
+                cache.end(i)
+            return self.head(h, e)
+
+    def log_prob(self, x: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """log p(x) = sum_i log p(x_i | x_<i), nats, (B,) (AR-1). Arguments and errors as in ``forward``."""
+        return self(x, labels).log_prob(x)
+
+    def sample(
+        self,
+        n: int,
+        shape: tuple[int, int],
+        cached: bool = True,
+        generator: torch.Generator | None = None,
+        temperature: float = 1.0,
+        given: torch.Tensor | None = None,
+        mask: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Draw images pixel by pixel, int64 (n, C, H, W), in eval mode and without a graph.
+
+        Args:
+            shape: (H, W); the models take any size.
+            cached: keep what does not change from pixel to pixel (AR-6). False runs the whole network for every pixel, hundreds of
+                times slower; the same noise gives the same images.
+            generator: on the model's device.
+            temperature: below 1 favours likely levels; 1 draws from the model.
+            given: images (n, C, H, W) to complete.
+            mask: bool, True where ``given`` is kept: (H, W), or (n, 1, H, W).
+            labels: int64 (n,) if the model was made with labels.
+
+        Raises:
+            ValueError: an argument out of range or of another shape; ``given`` without ``mask`` or the other way round.
+        """
+        if n < 1 or len(shape) != 2 or min(shape) < 1 or not temperature > 0:
+            raise ValueError(
+                f"n={n}, shape={tuple(shape)}, temperature={temperature} were given: n, height and width are at least 1, and the "
+                "temperature above 0."
+            )
+        labels, (height, width) = self._check_labels(labels, n), shape
+        known = self._check_given(given, mask, (n, self.channels, height, width))
+        was_training = self.training
+        self.eval()
+        try:
+            with torch.inference_mode():
+                x = torch.zeros(n, self.channels, height, width, dtype=torch.int64, device=self.table.device)
+                cache = self._cache(n, width, labels) if cached else None
+                for i in range(height):
+                    noise = temperature * gumbel((width, n, self.head.noise), generator, x.device, self.table.dtype)
+                    if cached:
+                        cache.start(i)
+                    for j in range(width):
+                        h = cache.pixel(i, j) if cached else self.features(self._embed(x), labels)[:, :, i, j]
+                        pixel = self._draw(h, noise[j])
+                        if known is not None:
+                            pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
+                        x[:, :, i, j] = pixel
+                        if cached:
+                            cache.put(j, self._embed(pixel))
+                    if cached:
+                        cache.end(i)
+            return x.clone()  # an ordinary tensor again
+        finally:
+            self.train(was_training)
+
+    def _draw(self, h: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        """A pixel's channels (n, C) from its features (n, hidden). Each pass makes one more channel right, with the same noise."""
+        pixel = torch.zeros(len(h), self.channels, dtype=torch.int64, device=h.device)
+        for k in range(self.head.passes):
+            pixel = self.head(h, self._embed(pixel) if k else h).sample(eps=noise)
+        return pixel
+
+    def _embed(self, x: torch.Tensor) -> torch.Tensor:
+        """Levels (B, C, ...) to what the network sees, (B, inputs, ...): one vector for each channel, one behind the other."""
+        e = F.embedding(x.long().movedim(1, -1), self.table).flatten(
+            -2
+        )  # channels last in memory, which convolutions like
+        return e.movedim(-1, 1)
+
+    def _conditions(self, labels: torch.Tensor | None) -> list[torch.Tensor | None]:
+        """What the labels add to each layer, (B, width, 1, 1)."""
+        if self.condition is None:
+            return [None] * len(self.widths)
+        return list(self.condition(labels)[:, :, None, None].split(self.widths, 1))
+
+    def _check(self, x: torch.Tensor, what: str) -> None:
+        if (
+            x.dim() != 4
+            or x.shape[1] != self.channels
+            or x.is_floating_point()
+            or x.dtype == torch.bool
+            or 0 in x.shape
+        ):
+            raise ValueError(
+                f"{what} {tuple(x.shape)} of {x.dtype} were given to a model of integers (B, {self.channels}, H, W) from 0 to "
+                f"{self.levels - 1}."
+            )
+        if x.device.type == "cpu" and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
+            raise ValueError(
+                f"{what} with levels from {int(x.min())} to {int(x.max())} were given: this model's go from 0 to {self.levels - 1}."
+            )
+
+    def _check_labels(self, labels: torch.Tensor | None, n: int) -> torch.Tensor | None:
+        if (labels is None) != (self.condition is None):
+            raise ValueError(
+                f"labels were {'not ' if labels is None else ''}given to a model made with labels={self.labels}: "
+                "they are needed if that is above 0, and only then."
+            )
+        if labels is None:
+            return None
+        labels = torch.as_tensor(labels, device=self.table.device)
+        if labels.shape != (n,) or labels.is_floating_point():
+            raise ValueError(
+                f"labels {tuple(labels.shape)} of {labels.dtype} were given for {n} images: use integers ({n},)."
+            )
+        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < self.labels:
+            raise ValueError(
+                f"labels from {int(labels.min())} to {int(labels.max())} were given: this model's go from 0 to {self.labels - 1}."
+            )
+        return labels.long()
+
+    def _check_given(self, given, mask, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if given is None and mask is None:
+            return None
+        if given is None or mask is None:
+            raise ValueError("one of given and mask was given: to complete images, give both.")
+        self._check(given, "the given images")
+        n, _, height, width = shape
+        fits = mask.dtype == torch.bool and tuple(mask.shape) in ((height, width), (n, 1, height, width))
+        if tuple(given.shape) != shape or not fits:
+            raise ValueError(
+                f"given images {tuple(given.shape)} and a mask {tuple(mask.shape)} of {mask.dtype} were given to complete images of "
+                f"shape {shape}: the mask is bool, ({height}, {width}) or ({n}, 1, {height}, {width})."
+            )
+        device = self.table.device
+        return given.long().to(device), mask.to(device).expand(n, 1, height, width)
+
+
+class _CategoricalHead(nn.Module):
+    """Features to a softmax over the levels of each channel, given the channels before it.
+
+    van den Oord et al. (2016a) split every layer's features by colour to the same end; here only the head knows of colours.
+    """
+
+    def __init__(self, hidden: int, levels: int, channels: int, inputs: int):
+        super().__init__()
+        self.hidden, self.inputs, self.noise, self.passes = hidden, inputs, levels * channels, channels
+        self.first = Pointwise(hidden, hidden)
+        self.see = nn.ModuleList(Pointwise(c * inputs, hidden, bias=False) for c in range(1, channels))
+        self.out = nn.ModuleList(Pointwise(hidden, levels) for _ in range(channels))
+
+    def forward(self, h: torch.Tensor, e: torch.Tensor) -> Categorical:
+        z = self.first(F.relu(h))
+        logits = [self.out[0](F.relu(z))]
+        for c, (see, out) in enumerate(zip(self.see, self.out[1:], strict=True), 1):
+            logits.append(out(F.relu(z + see(e[:, : c * self.inputs]))))
+        return Categorical(_full_precision(torch.stack(logits, 2)))
+
+
+class _LogisticHead(nn.Module):
+    """Features to a mixture of discretized logistics; channels are tied by the mixture itself, so one pass gives a pixel."""
+
+    def __init__(self, hidden: int, levels: int, channels: int, mixtures: int):
+        super().__init__()
+        self.hidden, self.levels, self.noise, self.passes = hidden, levels, mixtures + 2 * channels, 1
+        self.mixtures = mixtures
+        self.sizes = [1, channels, channels, channels * (channels - 1) // 2]
+        self.first = Pointwise(hidden, hidden)
+        self.out = Pointwise(hidden, mixtures * sum(self.sizes))
+        with torch.no_grad():  # components that begin in one place take long to part
+            self.out.bias.view(mixtures, -1)[:, 1 : 1 + channels] += torch.linspace(-1, 1, mixtures)[:, None]
+
+    def forward(self, h: torch.Tensor, e: torch.Tensor) -> DiscretizedLogisticMixture:
+        out = _full_precision(self.out(F.relu(self.first(F.relu(h))))).unflatten(1, (self.mixtures, -1))
+        weights, means, log_scales, coefficients = out.split(self.sizes, 2)
+        # the bound is the paper's code's: a scale far below a cell's width changes nothing but the gradients, which explode
+        return DiscretizedLogisticMixture(
+            weights[:, :, 0], means, log_scales.clamp(min=-7), torch.tanh(coefficients), self.levels
+        )
+
+
+class PixelCNN(_PixelModel):
+    """Stacked masked convolutions (AR-2; van den Oord et al. 2016a): a mask A, then residual blocks with masks B.
+
+    log p(x) = sum_i log p(x_i | x_<i), pixels in reading order, a pixel's channels one after the other. The stack has a blind spot to
+    the right above each pixel (AR-3), which the two later models do not have.
+
+    Args:
+        levels: K, values of a channel: 2 for black and white, 256 for 8 bits, the number of codes for a VQ-VAE's latents.
+        channels: C.
+        hidden: feature maps in each layer.
+        layers: masked convolutions in all, at least 1.
+        kernel, first_kernel: their sizes, odd.
+        options: four that all models have. ``ordered``: True (the default), levels are intensities and seen as numbers; False, for
+            codes, each level is seen as a learned vector. ``likelihood``: "categorical" (the default), a softmax, or "logistic", a
+            mixture of discretized logistics (AR-5), for ordered levels. ``mixtures``: its components (10). ``labels``: number of
+            classes to condition on (0: none).
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        channels: int = 1,
+        hidden: int = 64,
+        layers: int = 7,
+        kernel: int = 3,
+        first_kernel: int = 7,
+        **options,
+    ):
+        super().__init__(levels, channels, hidden, layers, [hidden] * layers, **options)
+        self.first = Masked("A", self.inputs, hidden, first_kernel)
+        self.convs = nn.ModuleList(Masked("B", hidden, hidden, kernel) for _ in range(layers - 1))
+        self.outs = nn.ModuleList(Pointwise(hidden, hidden, bias=False) for _ in range(layers - 1))
+
+    def features(self, e: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Embedded images (B, inputs, H, W) to features (B, hidden, H, W) that have seen earlier pixels only."""
+        first, *others = self._conditions(labels)
+        h = plus(self.first(e), first)
+        for conv, out, condition in zip(self.convs, self.outs, others, strict=True):
+            h = h + out(F.relu(plus(conv(F.relu(h)), condition)))
+        return h
+
+    def _cache(self, n: int, width: int, labels: torch.Tensor | None) -> CachedPixelCNN:
+        return CachedPixelCNN(self, n, width, labels)
+
+
+class GatedPixelCNN(_PixelModel):
+    """Two stacks without a blind spot, and gates (AR-3, AR-4; van den Oord et al. 2016b, figure 2).
+
+    The vertical stack sees all rows above, the horizontal one the row to the left, and hears the vertical one. Each layer's
+    activation is tanh(a) * sigmoid(b). The horizontal stack's gates of all layers, skipping the rest, make the features.
+
+    Arguments as in ``PixelCNN``.
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        channels: int = 1,
+        hidden: int = 64,
+        layers: int = 7,
+        kernel: int = 3,
+        first_kernel: int = 7,
+        **options,
+    ):
+        super().__init__(levels, channels, hidden, layers, [2 * hidden] * layers, **options)
+        if min(kernel, first_kernel) < 3 or kernel % 2 == 0 or first_kernel % 2 == 0:
+            raise ValueError(f"kernel={kernel} and first_kernel={first_kernel} were given: both are odd, from 3.")
+        side, first = kernel // 2, first_kernel // 2
+        rest = range(layers - 1)
+        self.above = nn.ModuleList([Above(self.inputs, 2 * hidden, first, first_kernel, 1)])
+        self.above.extend(Above(hidden, 2 * hidden, side + 1, kernel, 0) for _ in rest)
+        self.left = nn.ModuleList([Left(self.inputs, 2 * hidden, first, 1)])
+        self.left.extend(Left(hidden, 2 * hidden, side + 1, 0) for _ in rest)
+        self.across = nn.ModuleList(Pointwise(2 * hidden, 2 * hidden) for _ in range(layers))
+        self.residual = nn.ModuleList(Pointwise(hidden, hidden, bias=False) for _ in rest)
+        self.skip = Pointwise(layers * hidden, hidden)
+
+    def features(self, e: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Embedded images (B, inputs, H, W) to features (B, hidden, H, W) that have seen earlier pixels only."""
+        v = h = e
+        gates: list[torch.Tensor] = []
+        for k, condition in enumerate(self._conditions(labels)):
+            if k > 0:
+                v = gate(a)  # noqa: F821 -- the layer before made it
+                r = self.residual[k - 1](gates[-1])
+                h = r if k == 1 else h + r
+            a = plus(self.above[k](v), condition)
+            gates.append(gate(self.left[k](h) + self.across[k](a)))
+        return self.skip(torch.cat(gates, 1))
+
+    def _cache(self, n: int, width: int, labels: torch.Tensor | None) -> CachedGated:
+        return CachedGated(self, n, width, labels)
+
+
+class PixelCNNpp(_PixelModel):
+    """PixelCNN++ (Salimans et al. 2017): two streams of gated residual blocks at several resolutions, with skip connections.
+
+    One stream sees the rows above, the other also the row to the left and the first stream. Half of the blocks lie before, half behind
+    the coarser resolutions, and hear their mirror image. Here the second stream's kernels are masks B of 3 x 3, five weights, where
+    the paper's have four; the coarsest level has one set of blocks; plain convolutions stand for weight-normalised ones.
+
+    Args:
+        layers: residual blocks before and behind each resolution but the coarsest, which has that many once.
+        scales: resolutions, each half as fine; 1 for none but the image's own. The paper has 3.
+        dropout: in each block while training, 0 to below 1. The paper has 0.5 for CIFAR-10.
+        options: as in ``PixelCNN``, but ``likelihood`` is "logistic" by default where levels are ordered.
+
+    The other arguments are those of ``PixelCNN``.
+    """
+
+    def __init__(
+        self,
+        levels: int,
+        channels: int = 1,
+        hidden: int = 64,
+        layers: int = 2,
+        scales: int = 3,
+        dropout: float = 0.0,
+        **options,
+    ):
+        if scales < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                f"scales={scales} and dropout={dropout} were given: scales is at least 1, dropout from 0 to below 1."
+            )
+        options.setdefault("likelihood", "logistic" if options.get("ordered", True) else "categorical")
+        super().__init__(levels, channels, hidden, layers, [hidden, hidden], **options)
+        self.first_above = Above(self.inputs, hidden, 2, 3, 1)
+        self.first = Masked("A", self.inputs, hidden, 3)
+        self.level = _Level(hidden, layers, scales - 1, dropout)
+
+    def features(self, e: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
+        """Embedded images (B, inputs, H, W) to features (B, hidden, H, W) that have seen earlier pixels only."""
+        above, left = self._conditions(labels)
+        return self.level(plus(self.first_above(e), above), plus(self.first(e), left))[1]
+
+    def _cache(self, n: int, width: int, labels: torch.Tensor | None) -> CachedPixelCNNpp:
+        return CachedPixelCNNpp(self, n, width, labels)
+
+
+class _GatedResidual(nn.Module):
+    """x + a * sigmoid(b), with a, b from two causal convolutions of x and, added after the first, what other streams say."""
+
+    def __init__(self, first: nn.Module, second: nn.Module, hidden: int, others: int, dropout: float):
+        super().__init__()
+        self.first, self.second, self.dropout = first, second, nn.Dropout(dropout)
+        self.hear = nn.ModuleList(Pointwise(2 * hidden, hidden, bias=False) for _ in range(others))
+
+    def forward(self, x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
+        h = self.first(elu_both(x))
+        for hear, other in zip(self.hear, others, strict=True):
+            h = h + hear(elu_both(other))
+        return x + F.glu(self.second(self.dropout(elu_both(h))), 1)
+
+
+class _Pair(nn.Module):
+    """A block of each stream; ``u`` sees rows above, ``ul`` hears it. Behind the coarser levels both hear their mirror image."""
+
+    def __init__(self, hidden: int, mirror: bool, dropout: float):
+        super().__init__()
+        h = hidden
+        self.u = _GatedResidual(Above(2 * h, h, 2, 3, 0), Above(2 * h, 2 * h, 2, 3, 0), h, int(mirror), dropout)
+        self.ul = _GatedResidual(Masked("B", 2 * h, h, 3), Masked("B", 2 * h, 2 * h, 3), h, 1 + mirror, dropout)
+
+    def forward(self, u: torch.Tensor, ul: torch.Tensor, *mirror: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        u = self.u(u, *mirror[:1])
+        return u, self.ul(ul, u, *mirror[1:])
+
+
+class _Level(nn.Module):
+    """Blocks at one resolution; below it, if ``depth`` > 0, the next one of half the size and a second set of blocks."""
+
+    def __init__(self, hidden: int, layers: int, depth: int, dropout: float):
+        super().__init__()
+        self.down = nn.ModuleList(_Pair(hidden, False, dropout) for _ in range(layers))
+        self.inner = _Level(hidden, layers, depth - 1, dropout) if depth else None
+        if depth:
+            self.shrink_u, self.shrink_ul = Above(hidden, hidden, 2, 3, 0, 2), Masked("B", hidden, hidden, 3, 2)
+            self.grow_u, self.grow_ul = (nn.ConvTranspose2d(hidden, hidden, 2, 2) for _ in range(2))
+            self.up = nn.ModuleList(_Pair(hidden, True, dropout) for _ in range(layers))
+
+    def forward(self, u: torch.Tensor, ul: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        mirror = []
+        for pair in self.down:
+            u, ul = pair(u, ul)
+            mirror.append((u, ul))
+        if self.inner is None:
+            return u, ul
+        height, width = u.shape[-2:]
+        u, ul = self.inner(self.shrink_u(u), self.shrink_ul(ul))
+        u, ul = self.grow_u(u)[:, :, :height, :width], self.grow_ul(ul)[:, :, :height, :width]
+        for pair in self.up:
+            u, ul = pair(u, ul, *mirror.pop())
+        return u, ul
+
+
+def _full_precision(t: torch.Tensor) -> torch.Tensor:
+    """Out of bfloat16, where autocast left it there: probabilities of 256 levels need the digits."""
+    return t.float() if t.dtype in (torch.bfloat16, torch.float16) else t
