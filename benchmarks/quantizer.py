@@ -51,10 +51,10 @@ def synchronise(device):
         torch.cuda.synchronize(device)
 
 
-def medians(arms, device):
+def medians(arms, device, repeats=REPEATS):
     """Median milliseconds of each, interleaved."""
     taken = {name: [] for name in arms}
-    for repeat in range(REPEATS + 3):
+    for repeat in range(repeats + 3):
         for name, run in arms.items():
             synchronise(device)
             start = time.perf_counter()

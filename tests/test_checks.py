@@ -151,6 +151,38 @@ def averages(n, m, z, codes, decay, count=None, new=None, old=None):
     return n, m, m / n[:, None]
 
 
+def masked(k, kind, C, above=True, diagonal=None, turned=False, below=False):
+    m = torch.zeros(C, C, k, k)
+    m[:, :, : k // 2] = 1
+    if not above:
+        m[:, :, : k // 2, k // 2 + 1 :] = 0
+    m[:, :, k // 2, : k // 2] = 1
+    if below:
+        m[:, :, k // 2 + 1 :, : k // 2] = 1
+    m[:, :, k // 2, k // 2] = torch.ones(C, C).tril((0 if kind == "B" else -1) if diagonal is None else diagonal(kind))
+    return m.transpose(0, 1) if turned else m
+
+
+def level_log_p(x, mean, log_scale, levels, half=None, edges=True, sign=1, stable=True):
+    half = 1 / (levels - 1) if half is None else half
+    scale, v = (sign * log_scale).exp(), 2 * x.double() / (levels - 1) - 1
+    a, b = (v + half - mean) / scale, (v - half - mean) / scale
+    if edges:
+        a, b = a.masked_fill(x == levels - 1, math.inf), b.masked_fill(x == 0, -math.inf)
+    if not stable:
+        return torch.log(torch.sigmoid(a) - torch.sigmoid(b))
+    return F.logsigmoid(a) + F.logsigmoid(-b) + torch.log(-torch.expm1(b - a))
+
+
+def in_order(logit, u, temperature, columns=False, once=False, over=False, power=-1):
+    x = torch.zeros_like(u)
+    places = [(i, j) for i in range(u.shape[2]) for j in range(u.shape[3])]
+    for i, j in sorted(places, key=lambda p: p[::-1]) if columns else places:
+        white = torch.sigmoid(logit(torch.zeros_like(x) if once else x)[:, :, i, j] * temperature**power)
+        x[:, :, i, j] = ((u[:, :, i, j] > white) if over else (u[:, :, i, j] < white)).to(x.dtype)
+    return x
+
+
 RIGHT = {
     exercises.to_unit_range: [
         lambda x: x / 255,
@@ -234,6 +266,9 @@ RIGHT = {
         averages,
         lambda n, m, z, codes, g: averages(n, m, z, codes, g, count=codes.bincount(minlength=len(n))),
     ],
+    exercises.colour_mask: [masked, lambda *a: masked(*a).bool().long()],
+    exercises.log_level: [level_log_p, lambda x, m, s, L: level_log_p(x.int(), m, s, L).clone()],
+    exercises.draw_in_order: [in_order, lambda f, u, T: in_order(lambda x: f(x.long()), u, T).long()],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
         lambda f, g: torch.stack(on_grid(f, g)),
@@ -504,6 +539,37 @@ WRONG = {
             lambda n, m, z, c, g: (averages(n, m, z, c, g)[0], averages(n, m, z, c, g, new=1)[1], m),
             "weigh the new sums",
         ),
+    },
+    exercises.colour_mask: {
+        "exchanged": (lambda k, kind, C: masked(k, "AB"[kind == "A"], C), "A and B are exchanged"),
+        "turned": (lambda *a: masked(*a, turned=True), "first index is the output"),
+        "colours free": (
+            lambda k, kind, C: masked(k, kind, C, diagonal=lambda kind: C if kind == "B" else -C),
+            "green may see red",
+        ),
+        "half of the rows": (lambda *a: masked(*a, above=False), "also to the right"),
+        "rows below": (lambda *a: masked(*a, below=True), "should be 0"),
+        "shape": (lambda k, kind, C: masked(k, kind, C)[0], "shape"),
+        "nothing": (lambda k, kind, C: torch.zeros(C, C, k, k), "should be 1"),
+    },
+    exercises.log_level: {
+        "no edges": (lambda *a: level_log_p(*a, edges=False), "all that lies beyond"),
+        "half": (lambda *a: level_log_p(*a, half=1 / 16), "2 / (L − 1) apart"),
+        "whole cell": (lambda *a: level_log_p(*a, half=2 / 15), "whole cell on each side"),
+        "sign": (lambda *a: level_log_p(*a, sign=-1), "divide by it"),
+        "naive": (lambda *a: level_log_p(*a, stable=False), "product of three factors"),
+        "no log": (lambda *a: level_log_p(*a).exp(), "return its logarithm"),
+        "clamped": (lambda *a: level_log_p(*a).clamp(min=-50), "it should be"),
+        "sum": (lambda *a: level_log_p(*a).sum(), "shape"),
+    },
+    exercises.draw_in_order: {
+        "at once": (lambda *a: in_order(*a, once=True), "asked again"),
+        "columns": (lambda *a: in_order(*a, columns=True), "column by column"),
+        "over": (lambda *a: in_order(*a, over=True), "where u is below it"),
+        "no temperature": (lambda *a: in_order(*a, power=0), "use the temperature"),
+        "multiplied": (lambda *a: in_order(*a, power=1), "do not multiply"),
+        "most likely": (lambda f, u, T: in_order(f, torch.full_like(u, 0.5), T), "images differ"),
+        "shape": (lambda *a: in_order(*a)[:, 0], "shape"),
     },
     exercises.slerp: {
         "line": (lambda a, b, t: (1 - t)[:, None] * a + t[:, None] * b, "straight line"),

@@ -55,7 +55,7 @@ def test_the_probabilities_of_all_images_sum_to_1(kind):
 def jacobian(model, shape, seed=2):
     """d (all parameters of pixel i's channel c, summed with random weights) / d (what is seen of pixel j's channel d): (n, n)."""
     x = images(1, *shape, levels=model.levels, seed=seed)
-    e = model._embed(x).detach()
+    e = model.embed(x).detach()
     generator = torch.Generator().manual_seed(3)
 
     def by_channel(e):
@@ -177,7 +177,7 @@ def test_batch_normalisation_in_training_mode_is_caught(caught):
 
 def seen(model, size=15, at=(9, 7)):
     """Which pixels the features of one pixel depend on: (size, size) of bool."""
-    e = model._embed(images(1, 1, size, size)).requires_grad_()
+    e = model.embed(images(1, 1, size, size)).requires_grad_()
     (grad,) = torch.autograd.grad(model.features(e)[0, :, at[0], at[1]].sum(), e)
     return grad[0].abs().sum(0) > 0
 

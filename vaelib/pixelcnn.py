@@ -70,7 +70,7 @@ class _PixelModel(nn.Module):
         """
         self._check(x, "images")
         labels = self._check_labels(labels, len(x))
-        e = self._embed(x)
+        e = self.embed(x)
         if not cached:
             return self.head(self.features(e, labels), e)
         with torch.no_grad():
@@ -132,13 +132,13 @@ class _PixelModel(nn.Module):
                     if cached:
                         cache.start(i)
                     for j in range(width):
-                        h = cache.pixel(i, j) if cached else self.features(self._embed(x), labels)[:, :, i, j]
+                        h = cache.pixel(i, j) if cached else self.features(self.embed(x), labels)[:, :, i, j]
                         pixel = self._draw(h, noise[j])
                         if known is not None:
                             pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
                         x[:, :, i, j] = pixel
                         if cached:
-                            cache.put(j, self._embed(pixel))
+                            cache.put(j, self.embed(pixel))
                     if cached:
                         cache.end(i)
             return x.clone()  # an ordinary tensor again
@@ -149,10 +149,10 @@ class _PixelModel(nn.Module):
         """A pixel's channels (n, C) from its features (n, hidden). Each pass makes one more channel right, with the same noise."""
         pixel = torch.zeros(len(h), self.channels, dtype=torch.int64, device=h.device)
         for k in range(self.head.passes):
-            pixel = self.head(h, self._embed(pixel) if k else h).sample(eps=noise)
+            pixel = self.head(h, self.embed(pixel) if k else h).sample(eps=noise)
         return pixel
 
-    def _embed(self, x: torch.Tensor) -> torch.Tensor:
+    def embed(self, x: torch.Tensor) -> torch.Tensor:
         """Levels (B, C, ...) to what the network sees, (B, inputs, ...): one vector for each channel, one behind the other."""
         e = F.embedding(x.long().movedim(1, -1), self.table).flatten(
             -2

@@ -376,3 +376,39 @@ def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: st
     plt.show()
     print(f"Figure: {'; '.join(said)}.")
     return axes[0, 0]
+
+
+def maps(panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "column", ylabel: str = "row") -> Axes:
+    """Matrices as pictures side by side, 0 white and the largest value dark, each on a scale of its own.
+
+    Args:
+        panels: panel title -> (H, W), at least 0; an entry of -1 is marked with a cross.
+    """
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(10, 10 / len(panels) + 0.5), squeeze=False, layout="constrained"
+    )
+    said = []
+    for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
+        values = values.detach().cpu().float()
+        ax.imshow(
+            values.clamp(min=0),
+            cmap="Blues",
+            vmin=0,
+            vmax=max(1e-12, float(values.max()) * 1.15),
+            interpolation="nearest",
+        )
+        marked = (values == -1).nonzero()
+        ax.scatter(marked[:, 1], marked[:, 0], marker="x", color=COLOURS[3], s=70, linewidths=2)
+        ax.set_xticks(torch.arange(-0.5, values.shape[1]).tolist(), minor=True)
+        ax.set_yticks(torch.arange(-0.5, values.shape[0]).tolist(), minor=True)
+        if values.numel() < 400:
+            ax.grid(which="minor", color="#cccccc", linewidth=0.5)
+        ax.tick_params(which="both", length=0)
+        ax.set(title=name, xlabel=xlabel)
+        said.append(f"{name}, {int((values > 0).sum())} of {values.numel()} entries above 0")
+    axes[0, 0].set_ylabel(ylabel)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    plt.show()
+    print(f"Figure: {'; '.join(said)}.")
+    return axes[0, 0]
