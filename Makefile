@@ -10,7 +10,7 @@ ifeq ($(origin PY), undefined)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels constraints test-oldest clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 20
@@ -46,13 +46,16 @@ format: $(READY) ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
 bench: $(READY) ## measure what README and the notes say about speed
-	@for script in training gradients likelihood quantizer; do $(PY) benchmarks/$$script.py || exit 1; done
+	@for script in training gradients likelihood quantizer sampling; do $(PY) benchmarks/$$script.py || exit 1; done
 
 bench-mnist: $(READY) ## train on MNIST for minutes to an hour and print the README's table; stops and goes on
 	@$(PY) benchmarks/mnist.py
 
 bench-cifar10: $(READY) ## train VQ-VAEs on CIFAR-10 and print the README's table; stops and goes on
 	@$(PY) benchmarks/cifar10.py
+
+bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each and print the README's table; stops and goes on
+	@$(PY) benchmarks/pixels.py
 
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest

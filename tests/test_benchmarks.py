@@ -69,3 +69,19 @@ def test_the_table_of_rebuilt_pictures(tmp_path):
     assert 1 <= lowest <= 512
     assert 1 <= batch < whole <= 512
     assert len(list(tmp_path.glob("*/checkpoint.pt"))) == 1
+
+
+def test_the_table_of_pixel_likelihoods(tmp_path):
+    script = SCRIPT.with_name("pixels.py")
+    fixed = ["--data", "glyphs", "--scale", "0.0003", "--images", "40", "--only", "grey-pp", "binary-plain"]
+    command = [sys.executable, str(script), *fixed, "--folder", str(tmp_path), "--keep", str(tmp_path / "kept.json")]
+    first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    assert first == again  # the second run trains nothing, and judges nothing anew
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert {row["title"] for row in kept} == {"PixelCNN++, grey, logistic mixture", "PixelCNN, binary"}
+    for row in kept:
+        nll = row["nll"][0] / 784
+        assert 0 < nll < {2: 0.75, 256: 6.0}[row["levels"]]
+        assert row["images"] == 40
+    assert re.search(r"\| PixelCNN, binary \| 179,906 \| 0 \| 0\.\d \| \*\*\d+\.\d\d\*\* nats", again)
+    assert re.search(r"\| PixelCNN\+\+, grey, logistic mixture .* \*\*\d\.\d\d\d\*\* bits/dim", again)

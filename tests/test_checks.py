@@ -267,7 +267,7 @@ RIGHT = {
         lambda n, m, z, codes, g: averages(n, m, z, codes, g, count=codes.bincount(minlength=len(n))),
     ],
     exercises.colour_mask: [masked, lambda *a: masked(*a).bool().long()],
-    exercises.log_level: [level_log_p, lambda x, m, s, L: level_log_p(x.int(), m, s, L).clone()],
+    exercises.log_level: [level_log_p, lambda x, m, s, L: level_log_p(x.int(), m, s, L).float()],
     exercises.draw_in_order: [in_order, lambda f, u, T: in_order(lambda x: f(x.long()), u, T).long()],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),

@@ -1307,8 +1307,8 @@ PLANTED_06 = {
     "AR-1: each pixel": [
         (".tril(-1)", ".tril()", "chain"),
         (".tril(-1)", ".tril(1)", "chain"),
-        ("torch.where(x == 1, white, 1 - white)", "white", "chain"),
-        ("torch.where(x == 1, white, 1 - white)", "torch.where(x == 1, white, white - 1)", "chain"),
+        ("torch.where(x == 1, ink, 1 - ink)", "ink", "chain"),
+        ("torch.where(x == 1, ink, 1 - ink)", "torch.where(x == 1, ink, ink - 1)", "chain"),
         ("prod(1)", "mean(1)", "chain"),
     ],
     "AR-1: so they": [
@@ -1323,7 +1323,7 @@ PLANTED_06 = {
             "chain-back",
         ),
         ("(weights * earlier)[i]", "(weights * earlier)[:, i]", "chain-back"),
-        ("white_too / before", "before / white_too", "chain-back"),
+        ("with_ink / before", "before / with_ink", "chain-back"),
         ("+ bias[i]", "", "chain-back"),
     ],
     "AR-2: the Jacobian": [
@@ -1342,6 +1342,11 @@ PLANTED_06 = {
         ('(kind == "B")', "0", "masks", "masks-check"),
         ("found[i, i - 1]", "found[i - 1, i]", "masks-check"),
     ],
+    "AR-2: as is": [
+        ("m[: k // 2] = 1", "m[: k // 2, : k // 2 + 1] = 1", "masks", "masks-check"),
+        ('J["ABB"][i, i - 4]', 'J["ABB"][i - 4, i]', "masks-check"),
+        ("if i % 5 < 4", "", "masks-check"),
+    ],
     "AR-2: A, A, A": [
         ('J["AAA"].triu()', 'J["BBB"].triu()', "masks-check"),
         ('J["AAA"].triu()', 'J["AAA"].tril()', "masks-check"),
@@ -1358,8 +1363,13 @@ PLANTED_06 = {
         ("model.features(e), e)", "model.features(e), e.roll(2, 1))", "family"),
         ("model.features(e), e)", "model.features(e) + e[:, :1], e)", "family"),
     ],
-    "AR-2: blue": [
+    "AR-2: all 48": [
+        ("48 * 47 // 2", "48 * 49 // 2", "family"),
         ("model.features(e), e)", "model.features(e), 0 * e)", "family"),
+        ("dict(layers=3)", "dict(layers=1, first_kernel=3)", "family"),
+    ],
+    "AR-2: blue": [
+        ("found[3 * t + 2, 3 * t : 3 * t + 2]", "found[3 * t + 1, 3 * t : 3 * t + 2]", "family"),
         ("found[3 * t + 2, 3 * t : 3 * t + 2]", "found[3 * t, 3 * t : 3 * t + 2]", "family"),
         ("found[3 * t + 2, 3 * t : 3 * t + 2]", "found[3 * t + 2, 3 * t + 1 : 3 * t + 3]", "family"),
     ],
@@ -1471,6 +1481,7 @@ PLANTED_06 = {
         ("counts + 0.5", "truth * (N + 128)", "ordered"),
         ("fitted(counts)", "fitted(0 * counts + 1)", "ordered"),
         ("torch.full((1, 5, 1, 1, 1), -2.0)", "torch.full((1, 5, 1, 1, 1), -9.0)", "ordered"),
+        ('kl["smooth", 10 * N]["softmax"]', 'kl["smooth", 100 * N if N == 100 else 10 * N]["softmax"]', "ordered"),
     ],
     "AR-5: combed": [
         ("1 - 0.75 *", "1 - 0 *", "ordered"),
@@ -1492,6 +1503,10 @@ PLANTED_06 = {
         ("table.sum() - 1", "table.sum() - 8", "colours"),
         ("table.sum() - 1", "(table * 1.001).sum() - 1", "colours"),
     ],
+    "on greys": [
+        ("nats[one] - nats[other]", "nats[other] - nats[one]", "gaps"),
+        ("gap.mean() / (gap", "gap.mean() / (100 * gap", "gaps"),
+    ],
     "nats of": [
         ("logits[:, 1] - logits[:, 0]", "logits[:, 1]", "judge-check"),
         ("logits[:, 1] - logits[:, 0]", "logits[:, 0] - logits[:, 1]", "judge-check"),
@@ -1507,27 +1522,45 @@ PLANTED_06 = {
     ],
     "AR-6: features": [
         ("features[1][:, : t + 1] - features[0][:, : t + 1]", "features[1] - features[0]", "final"),
+        (
+            "features[1][:, : t + 1] - features[0][:, : t + 1]",
+            "features[1][:, : t + 2] - features[0][:, : t + 2]",
+            "final",
+        ),
         ("features[1][:, : t + 1] - features[0][:, : t + 1]", "features[1][:, t:] - features[0][:, t:]", "final"),
-        ("begun.flatten()[t:] = 0", "begun.flatten()[:t] = 0", "final"),
-        ("begun.flatten()[t:] = 0", "begun.flatten()[t - 40 :] = 0", "final"),
+        ("begun.flatten()[t:] = 1 -", "begun.flatten()[: len(begun.flatten()[t:])] = 1 -", "final"),
+        ("model.features(model.embed(x))", "model.features(model.embed(x.flip(-1)))", "final"),
     ],
     "AR-6: pixel t": [
         ("flatten()[: t + 1], 1e-5", "flatten()[: t + 2], 1e-5", "final"),
-        ("next_one.flatten()[t] = 1", "next_one.flatten()[t - 1] = 1 - next_one.flatten()[t - 1]", "final"),
+        (
+            "next_one.flatten()[t + 1 :] = begun.flatten()[t + 1 :]",
+            "next_one.flatten()[t - 1 :] = begun.flatten()[t - 1 :]; next_one.flatten()[t - 1] = 1 - next_one.flatten()[t - 1]",
+            "final",
+        ),
         ("flatten()[: t + 1], 1e-5", "flatten(), 1e-5", "final"),
     ],
     "AR-6: but": [
         ("features[2] - features[1]", "features[1] - features[1]", "final"),
-        ("next_one.flatten()[t] = 1", "next_one.flatten()[t] = 0", "final"),
+        (
+            "next_one.flatten()[t + 1 :] = begun.flatten()[t + 1 :]",
+            "next_one.flatten()[t:] = begun.flatten()[t:]",
+            "final",
+        ),
         ("moved[arm].max(), at_least", "moved[arm].flatten()[:t].max(), at_least", "final"),
     ],
     "AR-6: pixel by": [
         ("i : i + 3, j : j + 3", "i : i + 3, j + 1 : j + 4", "cache"),
         ("torch.tanh(out)", "out", "cache"),
         ("i + 1, j + 1] = x[0, 0, i, j]", "i + 1, j + 1] = x[0, 0, j, i]", "cache"),
-        ("mask(3, kind) * patch", "patch", "cache"),
+        ("mask(3, kind) * patch", "patch.flip(-1)", "cache"),
         ('kinds="ABB"', 'kinds="AAB"', "cache"),
         ("        planes[0][:, i + 1, j + 1] = x[0, 0, i, j]\n", "", "cache"),
+    ],
+    "AR-6: each layer": [
+        ("products += 1", "products += 2", "cache"),
+        ("products += 1", "products += 25", "cache"),
+        ("            products += 1\n", "        products += 1\n", "cache"),
     ],
     "AR-6: every": [
         ("zip(model(x), model(x, cached=True)", "zip(model(x), model(x.flip(-1), cached=True)", "cached"),

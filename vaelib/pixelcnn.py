@@ -107,17 +107,18 @@ class _PixelModel(nn.Module):
                 times slower; the same noise gives the same images.
             generator: on the model's device.
             temperature: below 1 favours likely levels; 1 draws from the model.
-            given: images (n, C, H, W) to complete.
+            given: images (n, C, H, W) to complete. The rest is drawn from its distribution given the known pixels *before* it, which
+                is exact completion where all known ones come first in reading order.
             mask: bool, True where ``given`` is kept: (H, W), or (n, 1, H, W).
             labels: int64 (n,) if the model was made with labels.
 
         Raises:
             ValueError: an argument out of range or of another shape; ``given`` without ``mask`` or the other way round.
         """
-        if n < 1 or len(shape) != 2 or min(shape) < 1 or not temperature > 0:
+        if n < 1 or len(shape) != 2 or min(shape) < 1 or not 0 < temperature < float("inf"):
             raise ValueError(
                 f"n={n}, shape={tuple(shape)}, temperature={temperature} were given: n, height and width are at least 1, and the "
-                "temperature above 0."
+                "temperature above 0 and finite."
             )
         labels, (height, width) = self._check_labels(labels, n), shape
         known = self._check_given(given, mask, (n, self.channels, height, width))

@@ -398,7 +398,7 @@ def maps(panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "col
             interpolation="nearest",
         )
         marked = (values == -1).nonzero()
-        ax.scatter(marked[:, 1], marked[:, 0], marker="x", color=COLOURS[3], s=70, linewidths=2)
+        ax.scatter(marked[:, 1], marked[:, 0], marker="x", color=COLOURS[3], s=900 / max(values.shape), linewidths=2)
         ax.set_xticks(torch.arange(-0.5, values.shape[1]).tolist(), minor=True)
         ax.set_yticks(torch.arange(-0.5, values.shape[0]).tolist(), minor=True)
         if values.numel() < 400:
