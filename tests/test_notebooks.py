@@ -1334,12 +1334,13 @@ PLANTED_06 = {
     "AR-2: it is": [
         ('J["ABB"].triu()', 'J["ABB"].tril()', "masks-check"),
         ("m[: k // 2] = 1", "m[: k // 2 + 1] = 1", "masks", "masks-check"),
-        ('(kind == "B")', '(kind == "A")', "masks", "masks-check"),
+        ("m[: k // 2] = 1", "m[:] = 1", "masks", "masks-check"),
         ("m[: k // 2] = 1", "m[:, : k // 2] = 1", "masks", "masks-check"),
     ],
     "AR-2: and the": [
         ('m[k // 2, : k // 2 + (kind == "B")] = 1', "", "masks", "masks-check"),
         ('(kind == "B")', "0", "masks", "masks-check"),
+        ('(kind == "B")', '(kind == "A")', "masks", "masks-check"),
         ("found[i, i - 1]", "found[i - 1, i]", "masks-check"),
     ],
     "AR-2: as is": [
@@ -1354,8 +1355,8 @@ PLANTED_06 = {
     ],
     "AR-2: but it": [
         ('left["AAA"], 0', 'left["ABB"], 0', "masks-check"),
-        ("found[i, i - 1]", "found[i, i - 5]", "masks-check"),
-        ("inner = [i for i in range(25) if i % 5]", "inner = list(range(6, 25))", "masks-check"),
+        ('left["AAA"], 0', 'left["BBB"], 0', "masks-check"),
+        ('left["AAA"], 0', 'J["AAA"].tril(), 0', "masks-check"),
     ],
     "AR-2: in three": [
         ("found.triu()", "found.tril()", "family"),
@@ -1397,11 +1398,11 @@ PLANTED_06 = {
     "AR-3: the blind": [
         ("layers * (layers - 1) // 2", "layers * (layers + 1) // 2", "blind"),
         ("gated & ~plain", "gated ^ ~plain", "blind"),
-        ("first_kernel=3", "first_kernel=5", "blind"),
         ("(PixelCNN, GatedPixelCNN))", "(GatedPixelCNN, PixelCNN))", "blind"),
         ("(PixelCNN, GatedPixelCNN))", "(GatedPixelCNN, GatedPixelCNN))", "blind"),
     ],
     "AR-3: the gated": [
+        ("first_kernel=3", "first_kernel=5", "blind"),
         ("layers * (2 * layers + 1) - layers", "layers * (2 * layers + 1)", "blind"),
         ("layers * (2 * layers + 1) - layers", "(2 * layers + 1) ** 2 - layers", "blind"),
         ("int(gated.sum())", "int(plain.sum())", "blind"),
@@ -1424,7 +1425,11 @@ PLANTED_06 = {
         ("sp.diff(y, b)]", "y * (1 - y)]", "gates"),
     ],
     "AR-4: without": [
-        ("deep(GatedPixelCNN, 2)(torch", "small(GatedPixelCNN, 2, 1)(torch", "gates"),
+        (
+            "deep(GatedPixelCNN, 2)(torch.randint(2, (10, 1, 4, 4), generator=generator))",
+            "labelled(torch.randint(2, (10, 1, 4, 4), generator=generator), torch.arange(10))",
+            "gates",
+        ),
         ("logits[:, 1, 0, 0, 0]\ncheck", "logits[:, 1, 0, 0, 1]\ncheck", "gates"),
         ("logits[:, 1, 0, 0, 0]\ncheck", "logits[:, 1, 0, 1, 0]\ncheck", "gates"),
     ],
@@ -1479,7 +1484,7 @@ PLANTED_06 = {
     ],
     "AR-5: smooth": [
         ("counts + 0.5", "truth * (N + 128)", "ordered"),
-        ("fitted(counts)", "fitted(0 * counts + 1)", "ordered"),
+        ('"mixture": fitted(counts)', '"mixture": fitted(0 * counts + 1)', "ordered"),
         ("torch.full((1, 5, 1, 1, 1), -2.0)", "torch.full((1, 5, 1, 1, 1), -9.0)", "ordered"),
         ('kl["smooth", 10 * N]["softmax"]', 'kl["smooth", 100 * N if N == 100 else 10 * N]["softmax"]', "ordered"),
     ],
@@ -1504,7 +1509,7 @@ PLANTED_06 = {
         ("table.sum() - 1", "(table * 1.001).sum() - 1", "colours"),
     ],
     "on greys": [
-        ("nats[one] - nats[other]", "nats[other] - nats[one]", "gaps"),
+        ("nats[first] - nats[second]", "nats[second] - nats[first]", "gaps"),
         ("gap.mean() / (gap", "gap.mean() / (100 * gap", "gaps"),
     ],
     "nats of": [
@@ -1516,9 +1521,9 @@ PLANTED_06 = {
         ("-784 * bits * math.log(2)", "-784 * bits", "judge-check"),
         ("(1, 28, 28))\ncheck", "(1, 14, 14))\ncheck", "judge-check"),
     ],
-    "the grey": [
+    "all 256": [
         ("(255 * x).round()", "(256 * x).floor()", "train-levels", "judge-check"),
-        ("(255 * x).round()", "(255 * x).floor()", "train-levels", "judge-check"),
+        ("(255 * x).round()", "(254 * x).round()", "train-levels", "judge-check"),
     ],
     "AR-6: features": [
         ("features[1][:, : t + 1] - features[0][:, : t + 1]", "features[1] - features[0]", "final"),
@@ -1550,7 +1555,7 @@ PLANTED_06 = {
         ("moved[arm].max(), at_least", "moved[arm].flatten()[:t].max(), at_least", "final"),
     ],
     "AR-6: pixel by": [
-        ("i : i + 3, j : j + 3", "i : i + 3, j + 1 : j + 4", "cache"),
+        ("i : i + 3, j : j + 3", "j : j + 3, i : i + 3", "cache"),
         ("torch.tanh(out)", "out", "cache"),
         ("i + 1, j + 1] = x[0, 0, i, j]", "i + 1, j + 1] = x[0, 0, j, i]", "cache"),
         ("mask(3, kind) * patch", "patch.flip(-1)", "cache"),
@@ -1560,7 +1565,7 @@ PLANTED_06 = {
     "AR-6: each layer": [
         ("products += 1", "products += 2", "cache"),
         ("products += 1", "products += 25", "cache"),
-        ("            products += 1\n", "        products += 1\n", "cache"),
+        ("products += 1", "products += k + 1", "cache"),
     ],
     "AR-6: every": [
         ("zip(model(x), model(x, cached=True)", "zip(model(x), model(x.flip(-1), cached=True)", "cached"),

@@ -77,6 +77,19 @@ def test_histograms_share_an_axis_that_shows_the_exact_value():
     plt.close("all")
 
 
+def test_maps_mark_what_is_minus_one_and_count_the_rest(capsys):
+    values = torch.tensor([[0.0, 2.0, -1.0], [0.5, 0.0, 0.0]])
+    ax = plots.maps({"a": values, "b": values.abs()}, xlabel="j", ylabel="i")
+    assert "a, 2 of 6 entries above 0; b, 3 of 6" in capsys.readouterr().out
+    crosses = [panel.collections[0].get_offsets().tolist() for panel in ax.figure.axes]
+    assert crosses == [[[2.0, 0.0]], []]  # column, row
+    shown = ax.images[0]
+    assert shown.get_array().min() == 0
+    assert shown.get_clim()[1] > 2
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("j", "i")
+    plt.close("all")
+
+
 def test_bad_input_is_one_sentence():
     with pytest.raises(ValueError, match=r"a picture has shape \(1, H, W\) or \(3, H, W\)"):
         plots.image_rows({"two channels": torch.zeros(2, 2, 4, 4)})

@@ -389,23 +389,23 @@ def maps(panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "col
     )
     said = []
     for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
-        values = values.detach().cpu().float()
+        values = values.detach().cpu().float().numpy()
         ax.imshow(
-            values.clamp(min=0),
+            values.clip(min=0),
             cmap="Blues",
             vmin=0,
             vmax=max(1e-12, float(values.max()) * 1.15),
             interpolation="nearest",
         )
-        marked = (values == -1).nonzero()
-        ax.scatter(marked[:, 1], marked[:, 0], marker="x", color=COLOURS[3], s=900 / max(values.shape), linewidths=2)
-        ax.set_xticks(torch.arange(-0.5, values.shape[1]).tolist(), minor=True)
-        ax.set_yticks(torch.arange(-0.5, values.shape[0]).tolist(), minor=True)
-        if values.numel() < 400:
+        i, j = (values == -1).nonzero()
+        ax.scatter(j, i, marker="x", color=COLOURS[3], s=900 / max(values.shape), linewidths=2)
+        ax.set_xticks(np.arange(-0.5, values.shape[1]), minor=True)
+        ax.set_yticks(np.arange(-0.5, values.shape[0]), minor=True)
+        if values.size < 400:
             ax.grid(which="minor", color="#cccccc", linewidth=0.5)
         ax.tick_params(which="both", length=0)
         ax.set(title=name, xlabel=xlabel)
-        said.append(f"{name}, {int((values > 0).sum())} of {values.numel()} entries above 0")
+        said.append(f"{name}, {int((values > 0).sum())} of {values.size} entries above 0")
     axes[0, 0].set_ylabel(ylabel)
     if title:
         figure.suptitle(title, fontsize=12)
