@@ -177,9 +177,11 @@ class Played:
     def again(self, old, new, *names):
         assert any(old in self.cells[name] for name in names), f"{old!r} is not in {names}"
         namespace = dict(self.namespace)
-        for name in names:
-            exec(compile(self.cells[name].replace(old, new), name, "exec"), namespace)
-        plt.close("all")
+        try:
+            for name in names:
+                exec(compile(self.cells[name].replace(old, new), name, "exec"), namespace)
+        finally:
+            plt.close("all")
 
 
 @pytest.fixture(scope="module")
