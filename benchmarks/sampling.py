@@ -151,7 +151,7 @@ def main():
     growth(device)
     training(device)
     print(
-        f"\nMedians; {describe_device(device)}. Another public implementation is not on PyPI, so the textbook's is our own."
+        f"\nMedians; {describe_device(device)}. No public implementation of these installs from PyPI: the textbook network is ours."
     )
 
 

@@ -1,5 +1,6 @@
 """benchmarks/mnist.py, small and on the built-in images: it trains, judges, prints a table, and goes on where it was."""
 
+import importlib
 import importlib.util
 import json
 import re
@@ -39,6 +40,17 @@ def test_the_readme_shows_what_was_measured():
     readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8").splitlines()
     shown = [line for line in readme if line.startswith(("| residual", "| 784-"))]
     measured = json.loads(SCRIPT.with_name("mnist.json").read_text(encoding="utf-8"))
+    assert shown == [module.line(row) for row in measured]
+    assert {row["images"] for row in measured} == {10_000}
+
+
+def test_the_readme_shows_the_measured_pixel_likelihoods(monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    module = importlib.import_module("pixels")
+    readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8")
+    table = readme.partition("<!-- pixels -->")[2].partition("<!-- /pixels -->")[0]
+    measured = json.loads(SCRIPT.with_name("pixels.json").read_text(encoding="utf-8"))
+    shown = [line for line in table.splitlines() if line.startswith("| ") and "published" not in line][1:]
     assert shown == [module.line(row) for row in measured]
     assert {row["images"] for row in measured} == {10_000}
 

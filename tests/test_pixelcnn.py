@@ -247,7 +247,7 @@ def test_cached_is_full(kind, channels, size, labels):
 
 CACHES = {
     "the rows above are pushed too late": ("self.rows[1:], padded[None]", "padded[None], self.rows[1:]"),
-    "the taps begin one column early": ("self.pad = self.columns - 1 + conv.shift", "self.pad = self.columns"),
+    "the taps begin one column early": ("self.pad = columns - 1 + conv.shift", "self.pad = columns"),
     "the last row is not kept": ("        self.rows[0].push(self.pixels[0].whole())", "        pass"),
     "a coarse pixel stands in the wrong row": ("self.grown_ul[i % 2, j]", "self.grown_ul[0, j]"),
     "a skip connection is forgotten": (

@@ -156,7 +156,9 @@ class Categorical(NamedTuple):
         """
         if eps is None:
             eps = gumbel(self.logits.shape, generator, self.logits.device, self.logits.dtype)
-        return (self.logits + temperature * eps.view(self.logits.shape)).argmax(1)
+        if temperature != 1:
+            eps = temperature * eps
+        return (self.logits + eps.view(self.logits.shape)).argmax(1)
 
 
 class DiscretizedLogisticMixture(NamedTuple):

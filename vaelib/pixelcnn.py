@@ -148,9 +148,10 @@ class _PixelModel(nn.Module):
 
     def _draw(self, h: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """A pixel's channels (n, C) from its features (n, hidden). Each pass makes one more channel right, with the same noise."""
-        pixel = torch.zeros(len(h), self.channels, dtype=torch.int64, device=h.device)
-        for k in range(self.head.passes):
-            pixel = self.head(h, self.embed(pixel) if k else h).sample(eps=noise)
+        pixel = torch.zeros(len(h), self.channels, dtype=torch.int64, device=h.device) if self.channels > 1 else None
+        for _ in range(self.head.passes):
+            e = h if pixel is None else self.embed(pixel)  # a single channel has no other to look at
+            pixel = self.head(h, e).sample(eps=noise)
         return pixel
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:

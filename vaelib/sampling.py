@@ -41,22 +41,23 @@ class Pixels:
     """A ``Left`` that is given its input a pixel at a time: one matrix product for each pixel.
 
     Of the row at hand, the pixels' vectors lie one behind the other, (n, (pad + width) inputs): the vectors that the kernel
-    spans are then neighbours, and need not be gathered.
+    spans are then neighbours, and need not be gathered. ``slots[j]``, (n, inputs), is where the input of column j is to be written.
     """
 
     def __init__(self, conv: Left, n: int, width: int):
-        self.inputs, self.columns, self.n = conv.in_channels, conv.kernel_size[1], n
-        self.pad = self.columns - 1 + conv.shift
+        self.inputs, columns, self.n = conv.in_channels, conv.kernel_size[1], n
+        self.pad = columns - 1 + conv.shift
         self.row = conv.weight.new_zeros(n, (self.pad + width) * self.inputs)
         self.weight = conv.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1).contiguous()
+        at = [
+            self.inputs * j for j in range(self.pad + width + 1)
+        ]  # views are made once: making one takes as long as its use
+        self.slots = [self.row[:, at[self.pad + j] : at[self.pad + j + 1]] for j in range(width)]
+        self.taps = [self.row[:, at[j] : at[j + columns]] for j in range(width)]
 
-    def slot(self, j: int) -> torch.Tensor:
-        """Where the input of column j is to be written: (n, inputs)."""
-        return self.row[:, (self.pad + j) * self.inputs : (self.pad + j + 1) * self.inputs]
-
-    def at(self, j: int, above: torch.Tensor) -> torch.Tensor:
+    def at(self, j: int, above: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
         """The output of column j, with what comes from ``above`` added: (n, outputs)."""
-        return torch.addmm(above, self.row[:, j * self.inputs : (j + self.columns) * self.inputs], self.weight)
+        return torch.addmm(above, self.taps[j], self.weight, out=out)
 
     def whole(self) -> torch.Tensor:
         """The finished row, for the layers below it: (width, n, inputs)."""
@@ -74,17 +75,17 @@ class CachedPixelCNN:
         self.conditions = _flat(model._conditions(labels))
 
     def start(self, i: int) -> None:
-        self.above = [plus(r.now(), c) for r, c in zip(self.rows, self.conditions, strict=True)]
+        self.above = [plus(r.now(), c).unbind() for r, c in zip(self.rows, self.conditions, strict=True)]
 
     def pixel(self, i: int, j: int) -> torch.Tensor:
         h = self.pixels[0].at(j, self.above[0][j])
         for pixels, above, out in zip(self.pixels[1:], self.above[1:], self.outs, strict=True):
-            torch.clamp_min(h, 0, out=pixels.slot(j))
+            torch.clamp_min(h, 0, out=pixels.slots[j])
             h = torch.addmm(h, pixels.at(j, above[j]).relu_(), out)
         return h
 
     def put(self, j: int, e: torch.Tensor) -> None:
-        self.pixels[0].slot(j).copy_(e)
+        self.pixels[0].slots[j].copy_(e)
 
     def end(self, i: int) -> None:
         for rows, pixels in zip(self.rows, self.pixels, strict=True):
@@ -101,8 +102,14 @@ class CachedGated:
         self.residual = [_matrix(r) for r in model.residual]
         self.skip, self.bias = _matrix(model.skip), model.skip.bias
         self.conditions = _flat(model._conditions(labels))
-        self.hidden = len(self.bias)
+        hidden = len(self.bias)
         self.gates = self.skip.new_empty(n, len(self.skip))
+        following = [*self.pixels[1:], None]  # which hears this layer through its residual
+        self.layers = list(
+            zip(self.pixels, self.gates.split(hidden, 1), following, [*self.residual, None], strict=True)
+        )
+        self.z = self.skip.new_empty(n, 2 * hidden)
+        self.halves = self.z.chunk(2, 1)
         self.zero = self.skip.new_zeros(())
 
     def start(self, i: int) -> None:
@@ -111,20 +118,19 @@ class CachedGated:
             if k > 0:
                 rows.push(gate(a, -1))  # noqa: F821 -- the layer before made it
             a = plus(rows.now(), condition)
-            self.above.append(self.across[k](a))
+            self.above.append(self.across[k](a).unbind())
 
     def pixel(self, i: int, j: int) -> torch.Tensor:
-        h = self.zero
-        for k, (pixels, above) in enumerate(zip(self.pixels, self.above, strict=True)):
-            a, b = pixels.at(j, above[j]).chunk(2, 1)
-            gate = self.gates[:, k * self.hidden : (k + 1) * self.hidden]
-            torch.mul(a.tanh(), b.sigmoid(), out=gate)
-            if k + 1 < len(self.pixels):
-                h = torch.addmm(h, gate, self.residual[k], out=self.pixels[k + 1].slot(j))
+        h, (a, b) = self.zero, self.halves
+        for (pixels, gated, following, residual), above in zip(self.layers, self.above, strict=True):
+            pixels.at(j, above[j], out=self.z)
+            torch.mul(a.tanh_(), b.sigmoid_(), out=gated)
+            if following is not None:
+                h = torch.addmm(h, gated, residual, out=following.slots[j])
         return torch.addmm(self.bias, self.gates, self.skip)
 
     def put(self, j: int, e: torch.Tensor) -> None:
-        self.pixels[0].slot(j).copy_(e)
+        self.pixels[0].slots[j].copy_(e)
 
     def end(self, i: int) -> None:
         self.rows[0].push(self.pixels[0].whole())
@@ -141,14 +147,14 @@ class CachedPixelCNNpp:
 
     def start(self, i: int) -> None:
         u, above = (plus(rows.now(), c) for rows, c in zip(self.rows, self.conditions, strict=True))
-        self.above = above
+        self.above = above.unbind()
         self.level.start(i, u)
 
     def pixel(self, i: int, j: int) -> torch.Tensor:
         return self.level.pixel(i, j, self.pixels.at(j, self.above[j]))
 
     def put(self, j: int, e: torch.Tensor) -> None:
-        self.pixels.slot(j).copy_(e)
+        self.pixels.slots[j].copy_(e)
 
     def end(self, i: int) -> None:
         for rows in self.rows:
@@ -171,16 +177,17 @@ class _CachedPair:
             h = h + hear(elu_both(other, -1))
         self.u[1].push(elu_both(h, -1))
         u = u + F.glu(self.u[1].now(), -1)
-        self.above = [self.rows[0].now() + self.pair.ul.hear[0](elu_both(u, -1)), self.rows[1].now()]
+        first = self.rows[0].now() + self.pair.ul.hear[0](elu_both(u, -1))
+        self.above = [first.unbind(), self.rows[1].now().unbind()]
         return u
 
     def pixel(self, j: int, ul: torch.Tensor, *mirror: torch.Tensor) -> torch.Tensor:
         first, second = self.pixels
-        F.elu_(torch.cat((ul, -ul), 1, out=first.slot(j)))
+        F.elu_(torch.cat((ul, -ul), 1, out=first.slots[j]))
         h = first.at(j, self.above[0][j])
         for hear, other in zip(self.hear, mirror, strict=True):
             h = torch.addmm(h, elu_both(other), hear)
-        F.elu_(torch.cat((h, -h), 1, out=second.slot(j)))
+        F.elu_(torch.cat((h, -h), 1, out=second.slots[j]))
         return ul + F.glu(second.at(j, self.above[1][j]), 1)
 
     def end(self) -> None:
@@ -210,7 +217,7 @@ class _CachedLevel:
             return u
         self.shrink_u.push(u)
         if i % 2 == 0:
-            self.above = self.shrink_ul.now()
+            self.above = self.shrink_ul.now().unbind()
             coarse = self.inner.start(i // 2, self.shrink_u.now())
             self.grown_u = _grow(self.level.grow_u, coarse).permute(3, 0, 4, 1, 2).flatten(1, 2)
         u = self.grown_u[i % 2, : len(u)]
@@ -225,7 +232,7 @@ class _CachedLevel:
             mirror.append(ul)
         if self.level.inner is None:
             return ul
-        self.pixels.slot(j).copy_(ul)
+        self.pixels.slots[j].copy_(ul)
         if i % 2 == j % 2 == 0:
             coarse = self.inner.pixel(i // 2, j // 2, self.pixels.at(j, self.above[j // 2]))
             self.grown_ul[:, j : j + 2] = _grow(self.level.grow_ul, coarse).permute(2, 3, 0, 1)
