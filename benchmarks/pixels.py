@@ -130,7 +130,7 @@ def results(name, asked, images, test_images, device):
                 "epochs": step * BATCH / len(images),
                 "nll": (float(test.mean()), float(test.std() / len(test) ** 0.5)),
                 "train_nll": (float(seen.mean()), float(seen.std() / len(seen) ** 0.5)),
-                "machine": f"{describe_device(device)}, {torch.get_num_threads()} threads",
+                "machine": describe_device(device),
                 "images": len(test),
                 "data": asked.data,
             }

@@ -117,7 +117,7 @@ def growth(device):
 
 
 def training(device):
-    print("\\n| training step, batch 32, ms | textbook | no zeros | + channels last | + bfloat16 | textbook / last |")
+    print("\n| training step, batch 32, ms | textbook | no zeros | + channels last | + bfloat16 | textbook / last |")
     print("|---|---|---|---|---|---|")
     for title, make in {"gated, 64 x 7": lambda: GatedPixelCNN(2), "PixelCNN, 64 x 7": lambda: PixelCNN(2)}.items():
 
