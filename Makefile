@@ -28,7 +28,7 @@ course: $(READY) ## run every notebook into build/, and say what came out
 	@$(PY) notebooks/build.py course
 
 test: $(READY) ## run the unit tests, and the notebooks as tests
-	@$(PY) -m pytest -q
+	@$(PY) -m pytest -q --numprocesses auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 lab: $(READY) ## open the notebooks in JupyterLab
 	@cd notebooks && $(if $(READY),../)$(PY) -m jupyterlab

@@ -13,6 +13,8 @@ from importlib import import_module
 os.environ["VAELIB_DATA"] = tempfile.mkdtemp(prefix="vaelib-tests-")
 os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("VAELIB_BUDGET", None)
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # tests side by side share the cores; kernels inherit this
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(workers)))
 atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402
@@ -49,6 +51,17 @@ def plant():
         return mutant
 
     return run
+
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tally"] = TALLY
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    for key, count in getattr(node, "workeroutput", {}).get("tally", {}).items():
+        TALLY[key] += count
 
 
 def pytest_terminal_summary(terminalreporter):

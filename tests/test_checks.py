@@ -183,6 +183,19 @@ def in_order(logit, u, temperature, columns=False, once=False, over=False, power
     return x
 
 
+def whole(p, x, prior=1, nats=False, dims=None):
+    total = prior * p + x.flatten(1).sum(1)
+    return -total / (dims or x[0].numel()) / (1 if nats else math.log(2))
+
+
+def attention(q, k, v, scale=True, hide=lambda s: s.masked_fill(torch.ones_like(s).triu(1).bool(), -math.inf)):
+    return hide(q @ k.T / (q.shape[1] ** 0.5 if scale else 1)).softmax(-1) @ v
+
+
+def slack(p, x, k):
+    return torch.logsumexp(p + x, 1) - (p + x).gather(1, k[:, None])[:, 0]
+
+
 RIGHT = {
     exercises.to_unit_range: [
         lambda x: x / 255,
@@ -269,6 +282,13 @@ RIGHT = {
     exercises.colour_mask: [masked, lambda *a: masked(*a).bool().long()],
     exercises.log_level: [level_log_p, lambda x, m, s, L: level_log_p(x.int(), m, s, L).float()],
     exercises.draw_in_order: [in_order, lambda f, u, T: in_order(lambda x: f(x.long()), u, T).long()],
+    exercises.whole_bits: [whole, lambda p, x: whole(p.float(), x.float())],
+    exercises.attend_back: [
+        attention,
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True),
+        lambda q, k, v: torch.stack([attention(q[: t + 1], k[: t + 1], v[: t + 1])[t] for t in range(len(q))]),
+    ],
+    exercises.slack_of_page: [slack, lambda p, x, k: -torch.log_softmax(p + x, 1)[torch.arange(len(k)), k]],
     exercises.grid_posterior: [
         lambda f, g: list(on_grid(f, g)),
         lambda f, g: torch.stack(on_grid(f, g)),
@@ -618,6 +638,65 @@ WRONG = {
         "p, not log p": (lambda f, g: (on_grid(f, g)[0].exp(), *on_grid(f, g)[1:]), "take its logarithm"),
         "another order": (lambda f, g: on_grid(f, g)[::-1], "log p"),
         "two numbers": (lambda f, g: on_grid(f, g)[:2], "three numbers"),
+    },
+    exercises.whole_bits: {
+        "no page": (lambda p, x: whole(p, x, 0), "has to be sent"),
+        "nats": (lambda p, x: whole(p, x, nats=True), "divide by log 2"),
+        "negative": (lambda p, x: -whole(p, x), "a cost is positive"),
+        "pixels, not numbers": (lambda p, x: whole(p, x, dims=x[0, 0].numel()), "all numbers"),
+        "the page for every number": (lambda p, x: whole(p, x, x[0].numel()), "sent once"),
+        "the page subtracted": (lambda p, x: whole(p, x, -1), "signs are equal"),
+        "averaged": (lambda p, x: whole(p, x).mean(), "do not average"),
+        "base 10": (lambda p, x: whole(p, x) * math.log10(2), "and yours"),
+        "a constant": (lambda p, x: torch.ones(len(p)), "and yours"),
+        "each pixel": (lambda p, x: -x / math.log(2), "shape"),
+    },
+    exercises.attend_back: {
+        "no mask": (lambda q, k, v: attention(q, k, v, hide=lambda s: s), "must not attend to later"),
+        "mask afterwards": (
+            lambda q, k, v: (q @ k.T / q.shape[1] ** 0.5).softmax(-1).tril() @ v,
+            "before the softmax",
+        ),
+        "scores times the mask": (lambda q, k, v: attention(q, k, v, hide=torch.tril), "row"),
+        "turned": (
+            lambda q, k, v: attention(
+                q, k, v, hide=lambda s: s.masked_fill(torch.ones_like(s).tril(-1).bool(), -math.inf)
+            ),
+            "looks forward",
+        ),
+        "itself hidden": (
+            lambda q, k, v: attention(
+                q, k, v, hide=lambda s: s.masked_fill(torch.ones_like(s).triu().bool(), -math.inf)
+            ),
+            "attends to itself",
+        ),
+        "no scale": (lambda q, k, v: attention(q, k, v, scale=False), "root of D"),
+        "keys and queries swapped": (lambda q, k, v: attention(k, q, v), "row"),
+        "softmax over queries": (
+            lambda q, k, v: (
+                (q @ k.T / q.shape[1] ** 0.5)
+                .masked_fill(torch.ones(len(q), len(q)).triu(1).bool(), -math.inf)
+                .softmax(0)
+                @ v
+            ),
+            "row",
+        ),
+        "values left out": (lambda q, k, v: attention(q, k, k), "row"),
+        "weights only": (lambda q, k, v: attention(q, k, torch.eye(len(q), dtype=q.dtype)), "shape"),
+    },
+    exercises.slack_of_page: {
+        "no prior": (lambda p, x, k: slack(0 * p, x, k), "add log_prior"),
+        "best page": (lambda p, x, k: torch.logsumexp(p + x, 1) - (p + x).amax(1), "written, not the most likely"),
+        "negative": (lambda p, x, k: -slack(p, x, k), "not the reverse"),
+        "bits": (lambda p, x, k: slack(p, x, k) / math.log(2), "in nats"),
+        "the posterior itself": (lambda p, x, k: torch.exp(-slack(p, x, k)), "minus its logarithm"),
+        "out of logarithms": (
+            lambda p, x, k: -((p + x).exp().gather(1, k[:, None])[:, 0] / (p + x).exp().sum(1)).log(),
+            "logsumexp",
+        ),
+        "likelihood of the page only": (lambda p, x, k: -x.gather(1, k[:, None])[:, 0], "slack should be"),
+        "mean over pages": (lambda p, x, k: slack(p, x, k) - math.log(len(p)), "slack should be"),
+        "averaged": (lambda p, x, k: slack(p, x, k).mean(), "shape"),
     },
 }
 

@@ -11,8 +11,9 @@ from torch import nn
 
 from vaelib import data, quantize, train
 from vaelib.nets import ConvResidualBlock, conv_down, conv_up
+from vaelib.pixelcnn import GatedPixelCNN
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
-from vaelib.vqvae import VQVAE
+from vaelib.vqvae import VQVAE, load_codes, save_codes
 
 
 def seeded(seed=0):
@@ -412,6 +413,121 @@ def test_codes_vectors_and_the_whole_agree(tmp_path):
     other = VQVAE((3, 16, 16), VectorQuantizer(12, 5), width=8, residual=4).eval()
     other.load_state_dict(saved["model"])
     assert torch.equal(other.decode(saved["codes"]), x_hat)
+
+
+# ---- words on disk, and generation
+
+
+def moved(part):
+    """The small model with one number of a part changed, as training does."""
+    model = small()
+    with torch.no_grad():
+        next(p for name, p in model.named_parameters() if name.startswith(part)).view(-1)[0] += 1e-6
+    return model
+
+
+def refuses_other_codes(folder, load=load_codes, save=save_codes):
+    model, codes = small(), torch.randint(12, (5, 4, 4), generator=seeded())
+    save(folder / "codes.pt", model, codes)
+    assert torch.equal(load(folder / "codes.pt", small()), codes)
+    assert torch.equal(load(folder / "codes.pt", moved("decoder")), codes)  # words mean the same to any decoder
+    for part in ("encoder", "quantizer"):
+        told = ""
+        try:
+            load(folder / "codes.pt", moved(part))
+        except ValueError as error:
+            told = str(error)
+        assert "of another model" in told, part
+
+
+def test_codes_are_saved_with_the_mark_of_their_model(tmp_path):
+    refuses_other_codes(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["encoder", "quantizer"])
+def test_planted_errors_in_the_mark_are_caught(part, plant, caught, tmp_path):
+    mutant = plant("vaelib.vqvae", f"*model.{part}.state_dict().values()", "*()")
+    caught(f"the mark forgets the {part}", lambda: refuses_other_codes(tmp_path, mutant.load_codes, mutant.save_codes))
+
+
+def test_a_damaged_or_missing_file_of_codes_is_one_sentence(tmp_path):
+    model, path = small(), tmp_path / "codes.pt"
+    with pytest.raises(ValueError, match=r"there is no file .*codes.pt: encode the images, and save_codes\.$"):
+        load_codes(path, model)
+    save_codes(path, model, torch.zeros(3, 4, 4, dtype=torch.int64))
+    whole = path.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b""):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="cannot be read, it is damaged"):
+            load_codes(path, model)
+    torch.save({"weights": torch.zeros(3)}, path)
+    with pytest.raises(ValueError, match="not of save_codes"):
+        load_codes(path, model)
+
+
+def test_a_stopped_save_leaves_the_old_codes(tmp_path, monkeypatch):
+    model, path = small(), tmp_path / "codes.pt"
+    old = torch.ones(3, 4, 4, dtype=torch.int64)
+    save_codes(path, model, old)
+
+    def stopped(state, file):
+        file.write(b"half a file")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        save_codes(path, model, 0 * old)
+    assert torch.equal(load_codes(path, model), old)
+    assert [p.name for p in tmp_path.iterdir()] == ["codes.pt"]
+
+
+def test_generation_decodes_what_the_prior_draws():
+    model = small().train()
+    torch.manual_seed(1)
+    prior = GatedPixelCNN(12, hidden=4, layers=2, first_kernel=3, ordered=False, labels=3)
+    labels, known = torch.tensor([0, 2]), torch.randint(12, (2, 1, 4, 4), generator=seeded())
+    upper = torch.arange(4)[:, None].expand(4, 4) < 2
+    options = {"labels": labels, "given": known, "mask": upper, "temperature": 0.7}
+    x = model.sample(2, prior, generator=seeded(2), **options)
+    assert x.shape == (2, 3, 16, 16)
+    assert model.training
+    assert not x.requires_grad
+    codes = prior.sample(2, (4, 4), generator=seeded(2), **options)
+    assert torch.equal(codes[:, :, :2], known[:, :, :2])
+    with torch.no_grad():
+        assert torch.equal(x, model.eval().decode(codes[:, 0]))
+
+
+class Fixed(nn.Module):
+    """A prior that always says the same page."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.page = page
+
+    def sample(self, n, shape):
+        return self.page.expand(n, *self.page.shape)
+
+
+@pytest.mark.parametrize(
+    ("prior", "sentence"),
+    [
+        (
+            GatedPixelCNN(16, hidden=4, layers=1, first_kernel=3, ordered=False),
+            r"a prior over 16 words was given to a model with 12",
+        ),
+        (
+            Fixed(torch.zeros(1, 8, 8, dtype=torch.int64)),
+            r"gave codes \(2, 1, 8, 8\): this model decodes .*\(2, 1, 4, 4\)",
+        ),
+        (Fixed(torch.zeros(4, 4, dtype=torch.int64)), r"gave codes \(2, 4, 4\)"),
+        (Fixed(torch.full((1, 4, 4), 12)), "codes from 12 to 12 were given for a codebook of 12"),
+    ],
+)
+def test_a_prior_that_does_not_fit_is_one_sentence(prior, sentence):
+    with pytest.raises(ValueError, match=sentence) as failure:
+        small().sample(2, prior)
+    assert "\n" not in str(failure.value)
 
 
 def test_every_part_learns():

@@ -1,10 +1,13 @@
-"""The VQ-VAE: an autoencoder whose code is a small picture of words."""
+"""The VQ-VAE: an autoencoder whose code is a small picture of words; its words on disk, and images from a prior over them."""
 
+import hashlib
+from os import PathLike
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from vaelib.device import written_whole
 from vaelib.nets import conv_down, conv_up
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
@@ -92,3 +95,72 @@ class VQVAE(nn.Module):
                 f"or float vectors (B, {self.quantizer.dim}, {h}, {w})."
             )
         return self.decoder(z if vectors else self.quantizer.lookup(z)) + 0.5
+
+    @torch.no_grad()
+    def sample(self, n: int, prior: nn.Module, **options) -> torch.Tensor:
+        """Generate in two stages: words k ~ p(k) from a prior, then the images that they decode to (VQ-10).
+
+        Args:
+            n: how many images.
+            prior: a model of ``vaelib.pixelcnn`` with ``levels=K``, or anything with ``sample(n, (H/4, W/4), **options)`` that
+                returns integers (n, 1, H/4, W/4).
+            options: for ``prior.sample``: ``generator``, ``temperature``, ``labels``; ``given`` and ``mask`` to complete pages.
+
+        Returns:
+            float images (n, C, H, W), nearly in [0, 1]: the decoder's output, without noise.
+
+        Raises:
+            ValueError: the prior has another number of words, or gives pages of another shape.
+        """
+        words, page = self.quantizer.codes, (self.shape[1] // 4, self.shape[2] // 4)
+        if getattr(prior, "levels", words) != words:
+            raise ValueError(
+                f"a prior over {prior.levels} words was given to a model with {words}: train one with levels={words} on this model's codes."
+            )
+        codes = prior.sample(n, page, **options)
+        if tuple(codes.shape) != (n, 1, *page):
+            raise ValueError(
+                f"the prior gave codes {tuple(codes.shape)}: this model decodes pages ({n}, 1, {page[0]}, {page[1]})."
+            )
+        was_training = self.training
+        self.eval()
+        try:
+            return self.decode(codes[:, 0].to(self.decoder[0].weight.device))
+        finally:
+            self.train(was_training)
+
+
+def save_codes(path: str | PathLike, model: VQVAE, codes: torch.Tensor) -> None:
+    """Write integer codes (N, H/4, W/4) to a file, whole or not at all, with the mark of the model that they belong to."""
+    with written_whole(path) as file:
+        torch.save({"model": _mark(model), "codes": codes.cpu()}, file)
+
+
+def load_codes(path: str | PathLike, model: VQVAE) -> torch.Tensor:
+    """Codes that ``save_codes`` wrote, on the CPU.
+
+    Raises:
+        ValueError: the file cannot be read, or the codes are of another model: its words mean something else.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        mark, codes = state["model"], state["codes"]
+    except FileNotFoundError:
+        raise ValueError(f"there is no file {path}: encode the images, and save_codes.") from None
+    except Exception as error:  # a damaged file makes torch raise almost anything
+        raise ValueError(
+            f"{path} cannot be read, it is damaged or not of save_codes: encode the images again."
+        ) from error
+    if mark != _mark(model):
+        raise ValueError(
+            f"the codes in {path} are of another model, and its words mean something else here: encode the images again."
+        )
+    return codes
+
+
+def _mark(model: VQVAE) -> str:
+    """SHA-256 of encoder and codebook: training moves both, and with them what a word means."""
+    digest = hashlib.sha256()
+    for value in (*model.encoder.state_dict().values(), *model.quantizer.state_dict().values()):
+        digest.update(value.cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

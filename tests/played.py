@@ -1,0 +1,93 @@
+"""A notebook run once in this process, whose cells can be run again with other text: for planted errors.
+
+Each tests/test_NN_*.py holds one notebook's planted errors. They are files of their own so that they can run side by side.
+"""
+
+import contextlib
+import inspect
+import io
+import re
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+FOLDER = Path(__file__).parent.parent / "notebooks"
+LEDGER = {
+    "01_ae_vs_vae": ["AE-1", "AE-2", "AE-3", "VAE-1", "VAE-2", "VAE-3", "VAE-4", "VAE-5", "VAE-6"],
+    "02_elbo": [f"ELBO-{k}" for k in range(1, 18)],
+    "03_gradient_estimators": [f"G-{k}" for k in range(1, 12)],
+    "04_training_a_vae": ["ELBO-16"],
+    "05_vq_vae": [f"VQ-{k}" for k in range(1, 11)],
+    "06_pixelcnn": [f"AR-{k}" for k in range(1, 7)],
+    "07_latent_priors": ["AR-1", "AR-7", "VQ-10"],
+}
+
+
+def read(path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(path):
+    return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+class Played:
+    """A notebook run once in this process, whose cells can be run again with other text."""
+
+    def __init__(self, stem):
+        self.cells = {cell.id: cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb")}
+        self.namespace = {"__name__": "notebook"}
+        with contextlib.redirect_stdout(io.StringIO()):
+            for name, source in self.cells.items():
+                exec(compile(source, name, "exec"), self.namespace)
+        plt.close("all")
+
+    def again(self, old, new, *names):
+        assert any(old in self.cells[name] for name in names), f"{old!r} is not in {names}"
+        namespace = dict(self.namespace)
+        try:
+            for name in names:
+                exec(compile(self.cells[name].replace(old, new), name, "exec"), namespace)
+        finally:
+            plt.close("all")
+
+
+def fails_its_check(played, claim, old, new, names):
+    """Run cells with a planted error, and raise the failure of the check of that claim; another one's will not do."""
+    with pytest.raises(AssertionError) as failure:
+        played.again(old, new, *names)
+    if not str(failure.value).startswith(f"✗ {claim}"):
+        pytest.fail(f"another check failed: {failure.value}")
+    raise failure.value
+
+
+def three_for_each_id(stem, planted):
+    """Every claim with an ID has three planted errors, and every ID of the ledger is there."""
+    assert {claim.partition(":")[0] for claim in planted if re.match(r"[A-Z]+-\d", claim)} == set(LEDGER[stem])
+    assert all(len(set(errors)) >= 3 for claim, errors in planted.items() if re.match(r"[A-Z]+-\d", claim))
+
+
+def one_for_each_claim(stem, planted):
+    """Every check has a planted error, but for those of a loop, which stand there once."""
+    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb"))
+    claims = re.findall(r'(?<!: )check(?:_mean)?\(\s*f?"([^"{]*)', source)
+    assert [c for c in claims if not any(c.startswith(known) or known.startswith(c) for known in planted)] == []
+
+
+def sliders_move(played, capsys):
+    """Every slider to both ends and to an odd value: a picture each time, and soon."""
+    show, box = played.namespace["show"], played.namespace["box"]
+    names = list(inspect.signature(show).parameters)
+    sliders = box.children[0].children
+    assert len(sliders) == len(names)
+    for name, slider in zip(names, sliders, strict=True):
+        start = {n: s.value for n, s in zip(names, sliders, strict=True)}
+        for value in (slider.min, slider.max, slider.min + 0.37 * (slider.max - slider.min)):
+            began = time.perf_counter()
+            show(**(start | {name: value}))  # not through the widget, which would swallow an error
+            assert time.perf_counter() - began < 5
+            assert "Figure: " in capsys.readouterr().out
+    plt.close("all")
