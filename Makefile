@@ -10,7 +10,7 @@ ifeq ($(origin PY), undefined)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels bench-pictures constraints test-oldest clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 20
@@ -56,6 +56,9 @@ bench-cifar10: $(READY) ## train VQ-VAEs on CIFAR-10 and print the README's tabl
 
 bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each and print the README's table; stops and goes on
 	@$(PY) benchmarks/pixels.py
+
+bench-pictures: $(READY) ## at the size of a paper: pictures over training of a VAE, a VQ-VAE and three priors; stops and goes on
+	@VAELIB_BUDGET=full $(PY) benchmarks/pictures.py
 
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest

@@ -58,7 +58,8 @@ def rebuilt(model, x):
     return model(x.contiguous(memory_format=torch.channels_last))
 
 
-def trained(arm, asked, x, variance, folder):
+def trained(arm, steps, x, variance, checkpoint, snapshot, snapshot_at):
+    """One arm: the model, and its run with what ``snapshot`` saw."""
     torch.manual_seed(0)
     model = VQVAE(tuple(x.shape[1:]), arm.quantizer()).to(memory_format=torch.channels_last)
     if arm.from_data:
@@ -81,23 +82,12 @@ def trained(arm, asked, x, variance, folder):
         error = F.mse_loss(model.decode(q.z_q).float(), x) / variance
         return error + q.codebook_loss.mean() + q.commitment_loss.mean()
 
-    def on_training_batches(model, step):
-        generator = torch.Generator().manual_seed(step)
-        found = []
-        for _ in range(100 if step == asked.steps else 20):
-            index = torch.randint(len(x), (BATCH,), generator=generator)
-            images = data.as_float(x[index]).to(model.lowest.device)
-            x_hat, q = rebuilt(model, images)
-            found.append(torch.stack([F.mse_loss(x_hat, images) / variance, batch_perplexity(q.codes)]).cpu())
-        return torch.stack(found).mean(0)
-
     def schedule(t):  # a short warm-up, then level, then down to zero
-        return {"lr": LR * min(1, (t * asked.steps + 1) / 100, 2 * (1 - t))}
+        return {"lr": LR * min(1, (t * steps + 1) / 100, 2 * (1 - t))}
 
-    marks = {mark for mark in MARKS if mark < asked.steps} | {asked.steps}
     run = train.fit(
-        model, loss, x, steps=asked.steps, batch_size=BATCH, bf16=True, schedule=schedule, snapshot=on_training_batches,
-        snapshot_at=marks, checkpoint=folder / "checkpoint.pt", checkpoint_seconds=60,
+        model, loss, x, steps=steps, batch_size=BATCH, bf16=True, schedule=schedule, snapshot=snapshot,
+        snapshot_at=snapshot_at, checkpoint=checkpoint, checkpoint_seconds=60,
     )  # fmt: skip
     return model, run
 
@@ -124,12 +114,25 @@ def main():
     asked = parser.parse_args()
     x, test_x = data.load(asked.data).x, data.load(asked.data, train=False).x
     variance = float((x.float() / 255).var())
+
+    def on_training_batches(model, step):
+        generator = torch.Generator().manual_seed(step)
+        found = []
+        for _ in range(100 if step == asked.steps else 20):
+            index = torch.randint(len(x), (BATCH,), generator=generator)
+            images = data.as_float(x[index]).to(model.lowest.device)
+            x_hat, q = rebuilt(model, images)
+            found.append(torch.stack([F.mse_loss(x_hat, images) / variance, batch_perplexity(q.codes)]).cpu())
+        return torch.stack(found).mean(0)
+
+    marks = {mark for mark in MARKS if mark < asked.steps} | {asked.steps}
     print("| words | steps | minutes | batch error | test error | batch perplexity | test-set perplexity | lowest |")
     print("|---|---|---|---|---|---|---|---|")
     curves = {}
     for name in asked.only:
         arm = ARMS[name]
-        model, run = trained(arm, asked, x, variance, asked.folder / f"{name}-{asked.steps}")
+        checkpoint = asked.folder / f"{name}-{asked.steps}" / "checkpoint.pt"
+        model, run = trained(arm, asked.steps, x, variance, checkpoint, on_training_batches, marks)
         error, whole = on_test_images(model, test_x, variance)
         batch_error, batch = (float(v) for v in run.snapshots[asked.steps])
         print(

@@ -18,6 +18,7 @@ if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # tests side by side
 atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402
+from played import Played  # noqa: E402
 
 TALLY = {"planted": 0, "caught": 0}
 
@@ -51,6 +52,21 @@ def plant():
         return mutant
 
     return run
+
+
+@pytest.fixture(scope="module")
+def played(request):
+    """The notebook that the test module is about, run once."""
+    return Played(request.module.STEM)
+
+
+def pytest_generate_tests(metafunc):
+    """A test that takes ``claim, old, new, names`` runs once for each planted error of its module."""
+    if {"claim", "old", "new", "names"} <= set(metafunc.fixturenames):
+        table = metafunc.module.PLANTED  # by claim, or a list
+        errors = table.items() if isinstance(table, dict) else [(None, table)]
+        each = [(claim, old, new, names) for claim, planted in errors for old, new, *names in planted]
+        metafunc.parametrize(("claim", "old", "new", "names"), each)
 
 
 def pytest_sessionfinish(session):

@@ -1,6 +1,7 @@
 """A notebook run once in this process, whose cells can be run again with other text: for planted errors.
 
-Each tests/test_NN_*.py holds one notebook's planted errors. They are files of their own so that they can run side by side.
+Each tests/test_NN_*.py holds one notebook's planted errors, in PLANTED, and names which of the tests below it takes. They are files
+of their own so that they can run side by side; conftest.py plays the notebook, and hands out the errors one by one.
 """
 
 import contextlib
@@ -55,26 +56,32 @@ class Played:
             plt.close("all")
 
 
-def fails_its_check(played, claim, old, new, names):
-    """Run cells with a planted error, and raise the failure of the check of that claim; another one's will not do."""
-    with pytest.raises(AssertionError) as failure:
-        played.again(old, new, *names)
-    if not str(failure.value).startswith(f"✗ {claim}"):
-        pytest.fail(f"another check failed: {failure.value}")
-    raise failure.value
+def planted_errors_fail(played, caught, claim, old, new, names):
+    """Cells with a planted error fail the check of the claim that it was planted in; another one's will not do."""
+
+    def attempt():
+        with pytest.raises(AssertionError) as failure:
+            played.again(old, new, *names)
+        if claim is not None and not str(failure.value).startswith(f"✗ {claim}"):
+            pytest.fail(f"another check failed: {failure.value}")
+        raise failure.value
+
+    caught(f"{claim}: {old} -> {new}", attempt)
 
 
-def three_for_each_id(stem, planted):
+def three_for_each_id(request):
     """Every claim with an ID has three planted errors, and every ID of the ledger is there."""
-    assert {claim.partition(":")[0] for claim in planted if re.match(r"[A-Z]+-\d", claim)} == set(LEDGER[stem])
-    assert all(len(set(errors)) >= 3 for claim, errors in planted.items() if re.match(r"[A-Z]+-\d", claim))
+    planted = {claim: errors for claim, errors in request.module.PLANTED.items() if re.match(r"[A-Z]+-\d", claim)}
+    assert {claim.partition(":")[0] for claim in planted} == set(LEDGER[request.module.STEM])
+    assert all(len(set(errors)) >= 3 for errors in planted.values())
 
 
-def one_for_each_claim(stem, planted):
+def one_for_each_claim(request):
     """Every check has a planted error, but for those of a loop, which stand there once."""
-    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb"))
+    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{request.module.STEM}.ipynb"))
     claims = re.findall(r'(?<!: )check(?:_mean)?\(\s*f?"([^"{]*)', source)
-    assert [c for c in claims if not any(c.startswith(known) or known.startswith(c) for known in planted)] == []
+    known = list(request.module.PLANTED)
+    assert [c for c in claims if not any(c.startswith(k) or k.startswith(c) for k in known)] == []
 
 
 def sliders_move(played, capsys):

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "mnist.py"
 
 
@@ -85,7 +87,7 @@ def test_the_table_of_rebuilt_pictures(tmp_path):
 
 def test_the_table_of_pixel_likelihoods(tmp_path):
     script = SCRIPT.with_name("pixels.py")
-    fixed = ["--data", "glyphs", "--scale", "0.0003", "--images", "40", "--only", "grey-pp", "binary-plain"]
+    fixed = ["--data", "glyphs", "--scale", "0.0001", "--images", "20", "--only", "grey-pp", "binary-plain"]
     command = [sys.executable, str(script), *fixed, "--folder", str(tmp_path), "--keep", str(tmp_path / "kept.json")]
     first, again = (subprocess.run(command, capture_output=True, text=True, check=True).stdout for _ in range(2))
     assert first == again  # the second run trains nothing, and judges nothing anew
@@ -94,6 +96,37 @@ def test_the_table_of_pixel_likelihoods(tmp_path):
     for row in kept:
         nll = row["nll"][0] / 784
         assert 0 < nll < {2: 0.75, 256: 6.0}[row["levels"]]
-        assert row["images"] == 40
+        assert row["images"] == 20
     assert re.search(r"\| PixelCNN, binary \| 179,906 \| 0 \| 0\.\d \| \*\*\d+\.\d\d\*\* nats", again)
     assert re.search(r"\| PixelCNN\+\+, grey, logistic mixture .* \*\*\d\.\d\d\d\*\* bits/dim", again)
+
+
+def test_the_pictures_over_training(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    module = importlib.import_module("pictures")
+    load = module.data.load
+
+    def few(name, train=True):
+        images = load(name, train)
+        return images._replace(x=images.x[:160], y=images.y[:160])
+
+    channels = {"PixelCNN": 8, "Gated PixelCNN": 8, "PixelCNN++": 8}
+    monkeypatch.setattr(module.data, "load", few)
+    monkeypatch.setattr(module, "SIZE", module.Size(4, 4, 4, 4, channels, draws=2, drawn=20))
+    options = ["pictures.py", "--grey", "glyphs", "--colour", "glyphs-rgb", "--folder", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", options)
+    module.main()
+    table = (tmp_path / "lesson" / "table.md").read_text()
+    kept = {path: path.read_bytes() for path in (tmp_path / "lesson").glob("*.pt")}
+    assert len(kept) == 8  # five models, the judge, two files of words
+    assert "4: Gated PixelCNN" in table
+    assert float(re.search(r"PixelCNN\+\+ .*; ([\d.]+) ± ", table.replace("| 0.0 | ", "; "))[1]) > 0
+    assert len(list((tmp_path / "lesson").glob("[1-4]-*.png"))) == 4
+    assert len(list((tmp_path / "lesson").glob("[1-4]-*.gif"))) == 4
+    module.main()  # goes on where it was: everything is there
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert (tmp_path / "lesson" / "table.md").read_text() == table
+    monkeypatch.setattr(module, "SIZE", module.Size(4, 5, 4, 4, channels, draws=2, drawn=20))
+    with pytest.raises(ValueError, match="is of a run with steps 4"):
+        module.main()
+    assert {path: path.read_bytes() for path in kept} == kept

@@ -178,6 +178,8 @@ def test_make_lists_its_targets():
         "bench",
         "bench-mnist",
         "bench-cifar10",
+        "bench-pixels",
+        "bench-pictures",
         "constraints",
     ):
         assert f"make {target} " in listing
