@@ -67,6 +67,12 @@ PRIORS = {
 HEAD = "| experiment | parameters | steps | minutes | measured on test images |\n|---|---|---|---|---|"
 
 
+def in_random_order(images):
+    """A folder's images come sorted by label: neither the first nor the last are like the rest."""
+    order = torch.randperm(len(images.x), generator=torch.Generator().manual_seed(0))
+    return images._replace(x=images.x[order], y=images.y[order])
+
+
 def marks(steps):
     return sorted({max(1, round(share * steps)) for share in SHARES})
 
@@ -116,12 +122,19 @@ def vae_on_digits(asked, device):
     generator = torch.Generator(device).manual_seed(1)
     x = data.binarize(data.as_float(test_images.x[:1000]), torch.Generator().manual_seed(1)).to(device)
     judged = evaluate.nll(model, x, samples=SIZE.draws, generator=generator)
-    return [row("1, 2: VAE", model, run, f"−ELBO {judged.neg_elbo} nats; NLL {judged.nll} nats, K = {SIZE.draws}")]
+    return [
+        row(
+            "1, 2: VAE",
+            model,
+            run,
+            f"−ELBO {judged.neg_elbo} nats; NLL {judged.nll} nats, K = {SIZE.draws}, of {len(x):,} images",
+        )
+    ]
 
 
 def vqvae_on_pictures(asked, device):
     """Experiment 3; also gives the model."""
-    images, test_images = data.load(asked.colour).x, data.load(asked.colour, train=False).x
+    images, test_images = data.load(asked.colour).x, in_random_order(data.load(asked.colour, train=False)).x
     variance = float((images.float() / 255).var())
     steps = SIZE.vqvae
     fixed = data.as_float(test_images[:SHOWN])
@@ -160,7 +173,7 @@ def judge_of(images, folder, device):
 
 def priors_on_words(asked, model, device):
     """Experiment 4."""
-    images, test_images = data.load(asked.colour), data.load(asked.colour, train=False)
+    images, test_images = data.load(asked.colour), in_random_order(data.load(asked.colour, train=False))
     K, steps, N = model.quantizer.codes, round(SIZE.prior * asked.scale), SIZE.drawn
     seen = pages(asked.folder / "pages.pt", model, images.x, device)
     unseen = pages(asked.folder / "test-pages.pt", model, test_images.x, device)

@@ -90,8 +90,10 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def fewer_colours(png: str) -> str:
-    """The same picture (base64) with a palette of 128 colours: a third of the bytes, and no difference to the eye."""
-    image = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(128, dither=Image.Dither.NONE)
+    """The same picture (base64) with a palette of 192 colours: a third of the bytes, and hardly a difference to the eye."""
+    image = (
+        Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB").quantize(192, kmeans=3, dither=Image.Dither.NONE)
+    )
     smaller = io.BytesIO()
     image.save(smaller, "PNG", optimize=True)
     return base64.b64encode(smaller.getvalue()).decode()

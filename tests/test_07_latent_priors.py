@@ -29,7 +29,11 @@ PLANTED = {
     ],
     "every learned": [('(word_bits["unigram"] - word_bits[arm])', '(word_bits[arm] - word_bits["unigram"])', "bits")],
     "VQ-10: PixelCNN: nearer": [
-        ("(a.value - b.value)", "(b.value - a.value)", "verdict"),
+        (
+            'found["uniform"]["distance"], found[arm]["distance"]',
+            'found[arm]["distance"], found["uniform"]["distance"]',
+            "verdict",
+        ),
         ('found["uniform"]["distance"]', 'found["gated"]["distance"]', "verdict"),
         ('apart(found["uniform"]["distance"], ', 'apart(found["real"]["distance"], ', "verdict"),
     ],
@@ -69,7 +73,7 @@ PLANTED = {
         ("likely.view(-1, len(tried)).argmax(1)", "likely.view(len(tried), -1).argmax(0)", "pixels"),
     ],
     "every code": [("decoded(test_pages[:N]).cpu()", "(1 - decoded(test_pages[:N]).cpu())", "whole")],
-    "no part": [("(per_dim(kl.double().cpu())", "(-per_dim(kl.double().cpu())", "whole")],
+    "no part": [("exact_nats = -torch.cat", "exact_nats = torch.cat", "whole")],
     "the model is": [
         ("(counted.double() / counted.double().sum())", "(counted.double() / len(noisy))", "toy-bound"),
         ("log_joint = log_prior + ", "log_joint = ", "toy-bound"),
@@ -98,7 +102,7 @@ PLANTED = {
         ),
         ("two_part.exp().sum()", "exact.exp().sum()", "toy-bound", "toy-seen"),
     ],
-    "AR-7: both": [
+    "here both": [
         (
             'min(both_bounds) - float(sum(bits["PixelCNN on pixels"]).mean())',
             'float(sum(bits["PixelCNN on pixels"]).mean()) - min(both_bounds)',
@@ -109,7 +113,32 @@ PLANTED = {
     ],
     "the prior's part, from": [("held.shape[1:]", "held.shape[2:]", "whole"), ("/ 3072", "/ 1024", "whole")],
     "learned priors": [("mean()) for arm in arms]", 'mean()) for arm in ("PixelCNN", "uniform")]', "whole")],
-    "with all 8": [("mask=row < r", "mask=row > r", "swap")],
+    "10 ± 3": [
+        ("math.hypot(a.error, b.error)", "(a.error + b.error)", "verdict"),
+        ("math.hypot(a.error, b.error)", "a.error", "verdict"),
+        ("(a.value - b.value)", "(b.value - a.value)", "verdict"),
+    ],
+    "the VAE's first": [
+        ("(per_dim(kl.double().cpu())", "(per_dim(0 * kl.double().cpu())", "whole"),
+        ("(per_dim(kl.double().cpu())", "(-per_dim(kl.double().cpu())", "whole"),
+        (
+            "(per_dim(kl.double().cpu()), per_dim(-log_px.double().cpu()))",
+            "(per_dim(-log_px.double().cpu()), per_dim(kl.double().cpu()))",
+            "whole",
+        ),
+    ],
+    "the true rows": [
+        (
+            'torch.where(row < r, test_pages[:N], drawn_pages["uniform"])',
+            'torch.where(row < r, drawn_pages["uniform"], test_pages[:N])',
+            "swap",
+        ),
+        (".expand(8, 8)", ".expand(8, 8).T", "swap"),
+        ("mask=row < r", "mask=row > r", "swap"),
+    ],
+    "the others are": [("row < r", "row <= r", "swap")],
+    "bits a word, as": [('cause_bits["as above"][1] - float', 'cause_bits["as above"][0] - float', "causes-check")],
+    "with all 8": [("partly[best][8] == test_pages[:N]", "partly[best][8] == test_pages[1 : N + 1]", "swap")],
     "with drawn words": [('apart(swapped[best][0]["distance"]', 'apart(swapped[best][8]["distance"]', "swap")],
     "rebuilt ones": [
         (
