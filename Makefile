@@ -9,6 +9,9 @@ ifeq ($(origin PY), undefined)
   READY := $(VENV)/.ready
 endif
 
+# what a newcomer sees first is the address, and no log; and in the browser no question about news (the line after pip's)
+QUIET := --log-level=ERROR --LabApp.log_level=ERROR
+
 .DEFAULT_GOAL := help
 .PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels bench-pictures constraints test-oldest clean
 
@@ -21,7 +24,8 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "The course needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) --version 2>&1): make course PYTHON=python3.12, say."; exit 1; }
 	@echo "Installing into $(VENV) (PyTorch is large: a few minutes, once)"
 	@$(PYTHON) -m venv $(VENV) || { echo "Python's venv module is missing; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[course,dev,compare]'
+	@$(VENV)/bin/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt --editable '.[course,dev,compare]'
+	@$(VENV)/bin/jupyter labextension disable --log-level=ERROR @jupyterlab/apputils-extension:announcements
 	@touch $@
 
 course: $(READY) ## run every notebook into build/, and say what came out
@@ -31,7 +35,7 @@ test: $(READY) ## run the unit tests, and the notebooks as tests
 	@$(PY) -m pytest -q --numprocesses auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 lab: $(READY) ## open the notebooks in JupyterLab
-	@cd notebooks && $(if $(READY),../)$(PY) -m jupyterlab
+	@cd notebooks && $(if $(READY),../)$(PY) -m jupyterlab $(QUIET)
 
 data: $(READY) ## download MNIST, Fashion-MNIST and CIFAR-10 (about 230 MB)
 	@$(PY) -m vaelib.data download mnist fashion-mnist cifar10

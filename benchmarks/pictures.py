@@ -22,10 +22,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
-import matplotlib
-
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 from cifar10 import ARMS, on_test_images
@@ -88,7 +84,6 @@ def keep_pictures(folder, name, rows, title, frames):
     figure = plots.image_rows(rows, title, columns=SHOWN).figure
     with written_whole(folder / f"{name}.png") as file:
         figure.savefig(file, format="png", dpi=80)
-    plt.close(figure)
     plots.animation(folder / f"{name}.gif", frames, SHOWN)
 
 

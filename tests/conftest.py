@@ -9,16 +9,18 @@ import shutil
 import tempfile
 import types
 from importlib import import_module
+from pathlib import Path
 
 os.environ["VAELIB_DATA"] = tempfile.mkdtemp(prefix="vaelib-tests-")
 os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("VAELIB_BUDGET", None)
-if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # tests side by side share the cores; kernels inherit this
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // int(workers)))
+# tests side by side share the cores, and a process with a pool of threads cannot be forked
+os.environ["OMP_NUM_THREADS"] = "1"
 atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402
-from played import Played  # noqa: E402
+from nbval.plugin import IPyNbFile  # noqa: E402
+from played import FOLDER, HANDED_OVER, NothingPlanted, Played  # noqa: E402
 
 TALLY = {"planted": 0, "caught": 0}
 
@@ -46,7 +48,8 @@ def plant():
 
     def run(name, old, new):
         source = inspect.getsource(import_module(name))
-        assert source.count(old) >= 1, f"{name} has no {old!r} to plant an error in"
+        if old not in source:
+            raise NothingPlanted(f"{name} has no {old!r} to plant an error in.")
         mutant = types.ModuleType(name)
         exec(compile(source.replace(old, new), f"{name} with {new!r}", "exec"), mutant.__dict__)
         return mutant
@@ -57,7 +60,47 @@ def plant():
 @pytest.fixture(scope="module")
 def played(request):
     """The notebook that the test module is about, run once."""
-    return Played(request.module.STEM)
+    notebook = Played(request.module.STEM)
+    yield notebook
+    notebook.stop()
+
+
+def hand_over(notebook):
+    """In place of stopping the kernel in which nbval has run a committed notebook: its planted errors come next."""
+    if notebook.kernel is not None and notebook.kernel.is_alive():
+        if notebook.path.parent == FOLDER and notebook.path.stem in PLANTED_IN:
+            HANDED_OVER[notebook.path.stem] = notebook.kernel
+        else:
+            notebook.kernel.stop()
+
+
+IPyNbFile.teardown = hand_over
+PLANTED_IN: set[str] = set()  # notebooks whose test module is run, too
+
+
+def part_of(nodeid):
+    """The notebook, or the module, that a test is about: a notebook's cells and its planted errors are one part."""
+    return Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
+
+
+def pytest_collection_modifyitems(items):
+    """A notebook's cells, then its planted errors; the later notebooks, which take longer, first."""
+    stems = {part_of(item.nodeid) for item in items if item.path.suffix == ".ipynb"}
+    PLANTED_IN.update(part_of(item.nodeid) for item in items if item.path.suffix == ".py")
+    places = {stem: k for k, stem in enumerate(sorted(stems, reverse=True))}
+    items.sort(key=lambda item: places.get(part_of(item.nodeid), len(places)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """A part stays on one worker. (xdist's own way, --dist loadgroup, does nothing under pytest 9.2.)"""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByPart(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return part_of(nodeid)
+
+    return ByPart(config, log)
 
 
 def pytest_generate_tests(metafunc):
@@ -69,9 +112,25 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("claim", "old", "new", "names"), each)
 
 
+SECONDS: dict[tuple[str, str], float] = {}  # (part, kind) -> of all its tests; here, where reports arrive
+
+
+def pytest_runtest_logreport(report):
+    path = Path(report.nodeid.partition("::")[0])
+    kind = (
+        "cells" if path.suffix == ".ipynb" else "planted" if "test_planted_errors[" in report.nodeid else "other tests"
+    )
+    part = path.stem.removeprefix("test_")
+    SECONDS[part, kind] = SECONDS.get((part, kind), 0.0) + report.duration
+
+
 def pytest_sessionfinish(session):
+    for kernel in HANDED_OVER.values():
+        kernel.stop()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tally"] = TALLY
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        session.exitstatus = 130  # as a shell has it
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -81,5 +140,15 @@ def pytest_testnodedown(node):
 
 
 def pytest_terminal_summary(terminalreporter):
+    """How many errors were planted and caught; and where the time went, in seconds of the one process that ran the test."""
+    write = terminalreporter.write_line
     if TALLY["planted"]:
-        terminalreporter.write_line(f"planted errors: {TALLY['planted']}, caught: {TALLY['caught']}")
+        write(f"planted errors: {TALLY['planted']}, caught: {TALLY['caught']}")
+    kinds = ("cells", "planted", "other tests")
+    parts = sorted({part for part, _ in SECONDS}, key=lambda part: -sum(SECONDS.get((part, kind), 0) for kind in kinds))
+    if sum(SECONDS.values()) < 60:
+        return
+    write(f"{'seconds':24s}" + "".join(f"{kind:>14s}" for kind in kinds))
+    few = [part for part in parts if sum(SECONDS.get((part, kind), 0) for kind in kinds) < 5]
+    for name, these in [*((part, [part]) for part in parts if part not in few), ("the others", few), ("all", parts)]:
+        write(f"{name:24s}" + "".join(f"{sum(SECONDS.get((p, kind), 0) for p in these):14.0f}" for kind in kinds))

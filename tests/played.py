@@ -1,19 +1,18 @@
-"""A notebook run once in this process, whose cells can be run again with other text: for planted errors.
+"""A notebook that is run once in a kernel, and whose cells can then be run again with other text: for planted errors.
 
-Each tests/test_NN_*.py holds one notebook's planted errors, in PLANTED, and names which of the tests below it takes. They are files
-of their own so that they can run side by side; conftest.py plays the notebook, and hands out the errors one by one.
+nbval runs each committed notebook, and hands its kernel over when it is done: so a notebook runs once for both. Each
+tests/test_NN_*.py holds one notebook's planted errors, in PLANTED, and names which of the tests below it takes. conftest.py keeps a
+notebook and its planted errors together, and hands out the errors one by one.
 """
 
-import contextlib
-import inspect
-import io
+import ast
 import re
 import time
 from pathlib import Path
+from queue import Empty
 
-import matplotlib.pyplot as plt
 import nbformat
-import pytest
+from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 LEDGER = {
@@ -35,36 +34,85 @@ def code_cells(path):
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
 
 
+HANDED_OVER: dict[str, RunningKernel] = {}  # notebook -> the kernel in which nbval has run it
+INSIDE = Path(__file__).with_name("inside.py").read_text(encoding="utf-8")
+SECONDS = 900  # for one thing asked of a kernel
+
+
+class NothingPlanted(Exception):
+    """A planted error was not planted, or nothing can be learnt from it. No AssertionError, which would count as caught."""
+
+
 class Played:
-    """A notebook run once in this process, whose cells can be run again with other text."""
+    """A notebook that has been run in a kernel, from its first cell to its last."""
 
     def __init__(self, stem):
         self.cells = {cell.id: cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb")}
-        self.namespace = {"__name__": "notebook"}
-        with contextlib.redirect_stdout(io.StringIO()):
-            for name, source in self.cells.items():
-                exec(compile(source, name, "exec"), self.namespace)
-        plt.close("all")
+        self.kernel = HANDED_OVER.pop(stem, None)
+        self.unchanged = {}  # names of cells -> what came of running them again as they are
+        if self.kernel is None:
+            self.kernel = RunningKernel(CURRENT_ENV_KERNEL_NAME, cwd=str(FOLDER))
+            for source in self.cells.values():
+                self._run(source)
+        self._run(
+            f"import sys, types\nsys.modules['inside'] = types.ModuleType('inside')\nexec({INSIDE!r}, vars(sys.modules['inside']))"
+        )
+
+    def _run(self, source, **asked):
+        """Run source in the kernel; returns what ``asked``, name -> expression, is then worth."""
+        client = self.kernel.kc
+        sent = client.execute(source, store_history=False, stop_on_error=False, user_expressions=asked)
+        end = time.monotonic() + SECONDS
+        while True:
+            try:
+                reply = client.get_shell_msg(timeout=1)
+            except Empty:
+                if not self.kernel.is_alive() or time.monotonic() > end:
+                    raise NothingPlanted(
+                        f"the kernel died, or did not answer for {SECONDS} s: {source[:200]}"
+                    ) from None
+                continue
+            if reply["parent_header"].get("msg_id") == sent:
+                break
+        content = reply["content"]
+        if content["status"] != "ok":
+            raise NothingPlanted(f"{content['ename']}: {content['evalue']}")
+        values = content["user_expressions"]
+        if wrong := [f"{v['ename']}: {v['evalue']}" for v in values.values() if v["status"] != "ok"]:
+            raise NothingPlanted("; ".join(wrong))
+        return {name: ast.literal_eval(value["data"]["text/plain"]) for name, value in values.items()}
+
+    def inside(self, call):
+        """The value of a call of a function of inside.py."""
+        return self._run("", it=f"__import__('inside').{call}")["it"]
+
+    def attempt(self, *sources):
+        """Run sources on a copy of what the notebook left: None, or [whether an assertion failed, words]."""
+        return self.inside(f"attempt({list(sources)!r})")
 
     def again(self, old, new, *names):
-        assert any(old in self.cells[name] for name in names), f"{old!r} is not in {names}"
-        namespace = dict(self.namespace)
-        try:
-            for name in names:
-                exec(compile(self.cells[name].replace(old, new), name, "exec"), namespace)
-        finally:
-            plt.close("all")
+        """The cells ``names`` once more, with ``new`` in place of ``old``. As they are, they pass, or nothing would be learnt."""
+        cells = [self.cells[name] for name in names]
+        if not any(old in cell for cell in cells):
+            raise NothingPlanted(f"{old!r} is not in {names}.")
+        if names not in self.unchanged:
+            self.unchanged[names] = self.attempt(*cells)
+        if self.unchanged[names] is not None:
+            raise NothingPlanted(f"{names} fail as they are, run again after the notebook: {self.unchanged[names][1]}")
+        return self.attempt(*(cell.replace(old, new) for cell in cells))
+
+    def stop(self):
+        self.kernel.stop()
 
 
 def planted_errors_fail(played, caught, claim, old, new, names):
     """Cells with a planted error fail the check of the claim that it was planted in; another one's will not do."""
+    found = played.again(old, new, *names)
 
     def attempt():
-        with pytest.raises(AssertionError) as failure:
-            played.again(old, new, *names)
-        if claim is not None and not str(failure.value).startswith(f"✗ {claim}"):
-            pytest.fail(f"another check failed: {failure.value}")
-        raise failure.value
+        if found is not None and not (found[0] and found[1].startswith(f"✗ {claim or ''}")):
+            raise NothingPlanted(f"another thing failed: {found[1]}")
+        assert found is None, found[1]
 
     caught(f"{claim}: {old} -> {new}", attempt)
 
@@ -84,17 +132,19 @@ def one_for_each_claim(request):
     assert [c for c in claims if not any(c.startswith(k) or k.startswith(c) for k in known)] == []
 
 
-def sliders_move(played, capsys):
-    """Every slider to both ends and to an odd value: a picture each time, and soon."""
-    show, box = played.namespace["show"], played.namespace["box"]
-    names = list(inspect.signature(show).parameters)
-    sliders = box.children[0].children
-    assert len(sliders) == len(names)
-    for name, slider in zip(names, sliders, strict=True):
-        start = {n: s.value for n, s in zip(names, sliders, strict=True)}
-        for value in (slider.min, slider.max, slider.min + 0.37 * (slider.max - slider.min)):
-            began = time.perf_counter()
-            show(**(start | {name: value}))  # not through the widget, which would swallow an error
-            assert time.perf_counter() - began < 5
-            assert "Figure: " in capsys.readouterr().out
-    plt.close("all")
+def sliders_move(played):
+    """Every slider to both ends and to an odd value: a picture and its words each time; and no Output widget anywhere."""
+    found = played.inside("explorers()")
+    assert found
+    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+
+
+def answers_are_marked(played):
+    """Every exercise: the untouched stub passes, and an answer that returns a number, whatever it is given, fails its cell."""
+    stubs = {name: cell for name, cell in played.cells.items() if "NotImplementedError" in cell}
+    assert stubs
+    for name, stub in stubs.items():
+        assert played.attempt(stub) is None, name
+        failed, words = played.attempt(stub.replace('raise NotImplementedError("your turn")', "return 0.0"))
+        assert failed, name
+        assert words.startswith("✗ exercise"), name

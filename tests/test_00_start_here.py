@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 00_start_here."""
 
-from played import planted_errors_fail, sliders_move
+from played import answers_are_marked, planted_errors_fail, sliders_move
 
 STEM = "00_start_here"
 PLANTED = [
@@ -76,3 +76,4 @@ PLANTED = [
 
 test_planted_errors = planted_errors_fail
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 01_ae_vs_vae."""
 
-from played import planted_errors_fail, sliders_move
+from played import answers_are_marked, planted_errors_fail, sliders_move
 
 STEM = "01_ae_vs_vae"
 PLANTED = [
@@ -107,7 +107,7 @@ PLANTED = [
     # the density of both models at D = 2
     ("- math.log(2 * math.pi)\n", "\n", "two-d", "two-d-check"),
     ("[-5, -5], [5, 5], unseen)", "[-1, -1], [1, 1], unseen)", "two-d", "two-d-check"),
-    ("- F.softplus(logits).sum(1)", "- 1.2 * F.softplus(logits).sum(1)", "two-d", "two-d-check"),
+    ("- F.softplus(logits).sum(", "- 1.2 * F.softplus(logits).sum(", "two-d", "two-d-check"),
     (
         "torch.logsumexp(log_px_z.cpu().double() + weight, 1)",
         "(log_px_z.cpu().double() + weight).amax(1)",
@@ -131,3 +131,4 @@ PLANTED = [
 
 test_planted_errors = planted_errors_fail
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

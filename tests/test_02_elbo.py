@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 02_elbo."""
 
-from played import planted_errors_fail, sliders_move, three_for_each_id
+from played import answers_are_marked, planted_errors_fail, sliders_move, three_for_each_id
 
 STEM = "02_elbo"
 GAUSSIAN, DISCRETE = ("nine-lines", "gaussian-lines"), ("nine-lines", "discrete-lines")
@@ -201,3 +201,4 @@ PLANTED = {
 test_planted_errors = planted_errors_fail
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 03_gradient_estimators."""
 
-from played import planted_errors_fail, sliders_move, three_for_each_id
+from played import answers_are_marked, planted_errors_fail, sliders_move, three_for_each_id
 
 STEM = "03_gradient_estimators"
 TABLE, WORDS = ("exact", "table", "table-check"), ("discrete", "discrete-table")
@@ -91,8 +91,9 @@ PLANTED = {
         ("4 * (z - 1) ** 2", "2 * (z - 1) ** 2", "dimension-exact", "dimension-check"),
         ("raw_square - true_slope**2", "raw_square", "dimension-exact", "dimension-check"),
         (
-            "(gradients.leave_one_out, 4_000, 4)",
-            "(lambda *a, chunk: {k: 0.75 * v for k, v in gradients.leave_one_out(*a, chunk=chunk).items()}, 4_000, 4)",
+            "found = {name: measured_on(*way, seed=100 * k) for k, (name, way) in enumerate(vae_ways.items(), 1)}",
+            "short = lambda *a, chunk: {k: 0.75 * v for k, v in gradients.leave_one_out(*a, chunk=chunk).items()}\n"
+            "found['leave-one-out, K = 4'] = measured_on(short, 4_000, 4, seed=300)",
             "vae-measure",
             "vae-check",
         ),
@@ -213,3 +214,4 @@ PLANTED = {
 test_planted_errors = planted_errors_fail
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 04_training_a_vae."""
 
-from played import one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
+from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
 
 STEM = "04_training_a_vae"
 PLANTED = {
@@ -172,3 +172,4 @@ test_planted_errors = planted_errors_fail
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

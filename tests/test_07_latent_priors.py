@@ -1,6 +1,6 @@
 """Planted errors in the checks of notebook 07_latent_priors."""
 
-from played import one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
+from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
 
 STEM = "07_latent_priors"
 PLANTED = {
@@ -166,7 +166,7 @@ PLANTED = {
     ],
     "of samples": [('["4 x 4"]["sampled"]["recognised"]', '["8 x 8"]["sampled"]["recognised"]', "size-check")],
     "and yet": [('["4 x 4"]["sampled"]["distance"], lost', '["4 x 4"]["rebuilt"]["recognised"], lost', "size-check")],
-    "the past": [("apart(lower_drawn, upper_drawn)", "apart(upper_drawn, lower_drawn)", "halves")],
+    "the past": [("over_images(lower_drawn - upper_drawn)", "over_images(upper_drawn - lower_drawn)", "halves")],
     "the labelled": [("log_each.argmax(0)", "log_each.argmin(0)", "labels-check")],
     "what the label": [
         ("(log_each.logsumexp(0) - math.log(10))", "log_each.mean(0)", "labels-check"),
@@ -186,3 +186,4 @@ test_planted_errors = planted_errors_fail
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked

@@ -6,21 +6,23 @@ import re
 import numpy as np
 import pytest
 import torch
-from played import FOLDER, code_cells, one_for_each_claim, planted_errors_fail, read, sliders_move
+from played import FOLDER, answers_are_marked, code_cells, one_for_each_claim, planted_errors_fail, read, sliders_move
 
 from vaelib import bugs
 from vaelib.exercises import Wrong
 
 STEM = "08_spot_the_bug"
+# the arms start from one seed each, so that one can be trained anew alone
+ALL_ARMS = "worded = {arm: trained_words(**mistake) for arm, mistake in mistakes.items()}"
 PLANTED = {
     "all four": [('run.history[0]["loss"] for arm', 'run.history[-1]["loss"] for arm', "train-check")],
     "B is worse": [('truth[arm] - truth["A"]', 'truth["A"] - truth[arm]', "truth")],
     "four more": [("1 - max(drops)", "min(drops) - 1", "words-truth")],
-    "F's loss": [('{"weights": (0.25, 1)}, "G"', '{"weights": (1, 0.25)}, "G"', "words-train", "words-truth")],
+    "F's loss": [(ALL_ARMS, 'worded["F"] = trained_words(weights=(1, 0.25))', "words-train", "words-truth")],
     "G rebuilds": [('error["G"] - error["E"]', 'error["E"] - error["G"]', "words-truth")],
     "H's words": [('fit_of_words["H"] / fit_of_words["E"]', 'fit_of_words["E"] / fit_of_words["H"]', "words-truth")],
     "E's codebook": [('worded["E"][2]', 'worded["G"][2]', "words-truth")],
-    "G's codebook": [('"late": True}, "H"', '"late": False}, "H"', "words-train", "words-truth")],
+    "G's codebook": [(ALL_ARMS, 'worded["G"] = trained_words(weights=(0.25, 1))', "words-train", "words-truth")],
     "it grows": [("steps=100, late=True", "steps=100, late=False", "words-alone")],
     "masks A": [
         ("(t < t[:, None])", "(t <= t[:, None] - 2)", "leak-truth"),
@@ -50,18 +52,21 @@ CASES = {
 }
 
 
+PROSE = "\n".join(cell.source for cell in read(FOLDER / f"{STEM}.ipynb").cells if cell.cell_type == "markdown")
+SOLUTIONS = "\n".join(re.findall(r"<details>.*?```python\n(.*?)```", PROSE, flags=re.S))
+
+
 def shown_solutions():
     """The checks that the notebook shows as solutions: case -> function."""
-    prose = "\n".join(cell.source for cell in read(FOLDER / f"{STEM}.ipynb").cells if cell.cell_type == "markdown")
     namespace = {"math": math, "np": np, "torch": torch}
-    for solution in re.findall(r"<details>.*?```python\n(.*?)```", prose, flags=re.S):
-        exec(solution, namespace)
+    exec(SOLUTIONS, namespace)
     return {case: namespace[f"expose_{case}"] for case in CASES}
 
 
 test_planted_errors = planted_errors_fail
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
+test_stubs_pass_and_wrong_answers_fail = answers_are_marked
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -75,7 +80,14 @@ NAMES = {"loss": "neg_elbo", "rows": "to_rows"}
 @pytest.mark.parametrize("case", CASES)
 def test_the_code_in_the_notebook_has_the_mistake(played, case, caught):
     """The marker runs its own copy of the mistake: the one that the reader sees fails the same check."""
-    caught(case, lambda: shown_solutions()[case](played.namespace[NAMES.get(case, case)]))
+    found = played.attempt(
+        "import math, torch\nimport numpy as np", SOLUTIONS, f"expose_{case}({NAMES.get(case, case)})"
+    )
+
+    def attempt():
+        assert found is None or not found[0], found
+
+    caught(case, attempt)
 
 
 def nothing(code):

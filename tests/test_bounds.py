@@ -52,9 +52,9 @@ def test_the_importance_weighted_bound():
     [
         ("- math.log(samples)", ""),
         ("- math.log(samples)", "+ math.log(samples)"),
-        ("+ prior.log_prob(z) - q.log_prob(z)", "- q.log_prob(z)"),
-        ("+ prior.log_prob(z) - q.log_prob(z)", "+ prior.log_prob(z)"),
-        ("+ prior.log_prob(z) - q.log_prob(z)", "- prior.log_prob(z) + q.log_prob(z)"),
+        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "- q.log_prob(z)"),
+        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "+ _prior(q).log_prob(z)"),
+        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "- _prior(q).log_prob(z) + q.log_prob(z)"),
         ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.mean(0)"),
         ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.amax(0)"),
     ],

@@ -1,6 +1,14 @@
-import matplotlib.pyplot as plt
+import io
+import re
+import subprocess
+import sys
+
+import ipywidgets
+import matplotlib.style
 import pytest
 import torch
+from matplotlib.axes import Axes
+from PIL import Image
 
 from vaelib import plots, widgets
 
@@ -32,8 +40,7 @@ def test_every_figure_is_said_in_one_line_and_returned(draw, capsys):
     out = capsys.readouterr().out
     assert out.startswith("Figure: ")
     assert out.count("\n") == 1
-    assert isinstance(ax, plt.Axes)
-    plt.close("all")
+    assert isinstance(ax, Axes)
 
 
 def test_a_grid_puts_images_row_by_row():
@@ -49,7 +56,6 @@ def test_curves_carry_labels_that_do_not_need_colour():
     first, second = ax.get_lines()
     assert first.get_linestyle() != second.get_linestyle()
     assert first.get_marker() != second.get_marker()
-    plt.close("all")
 
 
 def test_a_bound_is_drawn_to_scale_and_said(capsys):
@@ -65,7 +71,6 @@ def test_a_bound_is_drawn_to_scale_and_said(capsys):
     far = plots.bound(z, {"q": z.exp()}, {"ELBO": (0, -300.0)}).figure.axes[1]
     assert far.get_xlim() == (-8, 1.6)
     assert "◀ -300" in far.texts[0].get_text()
-    plt.close("all")
 
 
 def test_histograms_share_an_axis_that_shows_the_exact_value():
@@ -74,7 +79,6 @@ def test_histograms_share_an_axis_that_shows_the_exact_value():
     low, high = ax.get_xlim()
     assert low < 0 < 3.0 < high < 100
     assert ax.get_xlim() == ax.figure.axes[1].get_xlim()
-    plt.close("all")
 
 
 def test_maps_mark_what_is_minus_one_and_count_the_rest(capsys):
@@ -87,7 +91,6 @@ def test_maps_mark_what_is_minus_one_and_count_the_rest(capsys):
     assert shown.get_array().min() == 0
     assert shown.get_clim()[1] > 2
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("j", "i")
-    plt.close("all")
 
 
 def test_bad_input_is_one_sentence():
@@ -97,24 +100,127 @@ def test_bad_input_is_one_sentence():
         plots._tile(torch.zeros(4, 4), 2)
     with pytest.raises(ValueError, match=r"points of shape \(N, 2\)"):
         plots.scatter({"a": {"b": torch.zeros(5, 3)}})
-    plt.close("all")
     with pytest.raises(ValueError, match="the start lies in the range"):
         widgets.explorer(lambda a: None, a=(0.0, 1.0, 2.0))
 
 
-def test_an_explorer_calls_its_drawing_at_every_move():
+def test_outside_a_notebook_a_figure_opens_nothing():
+    """Neither pyplot nor a backend is asked: `savefig` of what is returned is the way to keep it."""
+    code = (
+        "import sys, torch; from vaelib import plots; ax = plots.image_rows({'a': torch.rand(2, 1, 4, 4)});"
+        "ax.figure.savefig(sys.stdout.buffer, format='png'); assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    settings = {"MPLBACKEND": "module://no.such.backend", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=settings)
+    assert b"\x89PNG" in done.stdout
+    assert done.stderr == b""
+
+
+def test_kept_figures_are_not_shown_and_carry_their_words(capsys):
+    with plots.kept() as pictures:
+        ax = plots.curves({"a": ([1, 2], [3.0, 4.0])}, "steps", "nats")
+        plots.filmstrip({0: GREY})
+    assert [p.said for p in pictures] == [
+        "Figure: nats against steps; last values: a 4.",
+        "Figure: 8 images to a row; rows: step 0.",
+    ]
+    assert isinstance(ax, Axes)
+    assert Image.open(io.BytesIO(pictures[0].png)).size == (680, 400)
+    assert capsys.readouterr().out == ""
+    plots.filmstrip({0: GREY})
+    assert len(pictures) == 2
+    assert capsys.readouterr().out.startswith("Figure: ")
+
+
+def test_a_callers_style_does_not_reach_a_figure_and_comes_back():
+    def drawn():
+        with plots.kept() as pictures:
+            plots.curves({"a": ([1, 2], [3.0, 4.0])}, "steps", "nats", "title")
+        return pictures[0].png
+
+    plain = drawn()
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "black", "font.size": 30.0}):
+        assert drawn() == plain
+        assert matplotlib.rcParams["text.usetex"]
+
+
+# ---- explorers
+
+
+def line(a, b=0.0):
+    plots.curves({"a": ([1, 2], [a, b])}, "x", "y")
+
+
+def tree(widget):
+    """A widget and all below it."""
+    return [widget, *(below for child in getattr(widget, "children", ()) for below in tree(child))]
+
+
+def test_an_explorer_draws_at_every_move():
     seen = []
-    box = widgets.explorer(lambda a, b: seen.append((a, b)), a=(-1.0, 1.0, 0.0), b=(0.0, 5.0, 2.0))
+
+    def draw(a, b):
+        seen.append((a, b))
+        line(a, b)
+
+    box = widgets.explorer(draw, a=(-1.0, 1.0, 0.0), b=(0.0, 5.0, 2.0))
     a, b = box.children[0].children
+    _, caption, picture = box.children
+    pictures = [bytes(picture.value)]
     for slider, value in ((a, 1.0), (b, 0.0), (b, 5.0), (a, -1.0)):
         slider.value = value
+        pictures.append(bytes(picture.value))
+        assert f"Figure: y against x; last values: a {b.value:.4g}." in caption.value
+        assert picture.tooltip in caption.value
     assert seen == [(0.0, 2.0), (1.0, 2.0), (1.0, 0.0), (1.0, 5.0), (-1.0, 5.0)]
+    assert len(set(pictures)) == 5
+    assert all(Image.open(io.BytesIO(png)).size == (680, 400) for png in pictures)  # nothing below moves
     assert not a.continuous_update
+    assert not any(isinstance(widget, ipywidgets.Output) for widget in tree(box))
+    assert [type(widget).__name__ for widget in tree(box)] == [
+        "VBox", "HBox", "FloatSlider", "FloatSlider", "HTML", "_Picture",
+    ]  # fmt: skip
+
+
+def test_an_error_in_the_drawing_is_said_and_the_next_move_draws_again():
+    def draw(a):
+        if a > 0.5:
+            raise ValueError("too <large>\nfor this")
+        line(a)
+        if a < 0:
+            line(a)
+        if a == 0:
+            print("a word & more")
+
+    box = widgets.explorer(draw, a=(-1.0, 1.0, 0.2))
+    (slider,), caption, picture = box.children[0].children, *box.children[1:]
+    slider.value = 1.0
+    assert "✗ Nothing is drawn for these values: ValueError: too &lt;large&gt; for this" in caption.value
+    assert picture.layout.visibility == "hidden"  # it belongs to other values
+    slider.value = 0.0
+    assert picture.layout.visibility == "visible"
+    assert "a word &amp; more<br>Figure: y against x" in caption.value
+    slider.value = -1.0
+    assert "made 2 figures with vaelib.plots: an explorer shows one" in caption.value
+    with pytest.raises(ValueError, match="made 0 figures"):
+        widgets.explorer(lambda a: None, a=(0.0, 1.0, 0.5))
+    with pytest.raises(ZeroDivisionError):  # at the start nothing hides it
+        widgets.explorer(lambda a: 1 / a, a=(0.0, 1.0, 0.0))
+
+
+def test_sliders_have_whole_labels_and_readouts():
+    box = widgets.explorer(
+        lambda **values: line(1.0), pixels=(0, 784, 392, 28), temperature=(0.2, 1.5, 1.0, 0.1), up=(-3.0, 3.0, 0.0)
+    )
+    row = box.children[0]
+    assert row.layout.flex_flow == "row wrap"
+    assert [slider.readout_format for slider in row.children] == [".0f", ".2f", ".2f"]
+    assert [slider.description for slider in row.children] == ["pixels", "temperature", "up"]
+    assert all(slider.style.description_width == "initial" for slider in row.children)
+    assert [slider.step for slider in row.children] == [28, 0.1, 0.1]
 
 
 def test_animation(tmp_path, capsys):
-    from PIL import Image
-
     frames = [torch.full((3, 1, 4, 6), value) for value in (0.0, 0.5, 1.0)]
     path = tmp_path / "new" / "film.gif"
     content = plots.animation(path, frames, columns=2, milliseconds=100, zoom=3)
@@ -137,3 +243,12 @@ def test_animation(tmp_path, capsys):
     with pytest.raises(ValueError, match="0 frames"):
         plots.animation(path, [])
     assert [p.name for p in path.parent.iterdir()] == ["film.gif"]
+
+
+def test_an_animation_that_cannot_be_saved_is_there_all_the_same(tmp_path, capsys):
+    (tmp_path / "file").write_text("a file where a folder should be")
+    frames = [torch.rand(3, 1, 4, 6), torch.rand(3, 1, 4, 6)]
+    content = plots.animation(tmp_path / "file" / "film.gif", frames)
+    assert Image.open(io.BytesIO(content)).n_frames == 2
+    assert re.search(r"Animation: 2 frames, not saved as film\.gif \(\w.+\)\.", capsys.readouterr().out)
+    assert content == plots.animation(tmp_path / "film.gif", frames)

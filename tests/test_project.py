@@ -57,10 +57,10 @@ def test_the_imports_make_no_circle():
 
 
 def test_the_library_can_be_read_in_an_evening():
-    """Lines of code, without blank ones, comments and docstrings, and without what only marks answers."""
+    """Lines of code of the method, without blank ones, comments and docstrings; not of what only a course needs around it."""
     count = 0
     for module, path in MODULES.items():
-        if module not in ("checks", "exercises", "bugs"):
+        if module not in ("checks", "plots", "widgets", "exercises", "bugs"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             docstrings = {
                 line
@@ -70,7 +70,7 @@ def test_the_library_can_be_read_in_an_evening():
             }
             lines = path.read_text(encoding="utf-8").splitlines()
             count += sum(bool(re.match(r"\s*[^\s#]", line)) and k not in docstrings for k, line in enumerate(lines, 1))
-    assert count <= 2_400, count
+    assert count <= 2_120, count
 
 
 def test_public_things_are_documented():
@@ -148,6 +148,7 @@ def test_constraints_pin_each_direct_dependency():
 
 def test_everything_imported_is_declared():
     third_party = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml", "rattler": "py-rattler"}
+    third_party["IPython"] = "ipywidgets"  # which is nothing without it
     declared = set(bounds_of(PROJECT["dependencies"]))
     for module, path in MODULES.items():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
+from vaelib.console import say
 from vaelib.exercises import Wrong, exercise
 
 
@@ -440,13 +441,13 @@ def mended(check: Callable, code: Callable) -> None:
         check(code)
         words = None
     except NotImplementedError:
-        print("○ write the check first")
+        say("○ write the check first")
         return
     except Exception as error:
         words = f"{type(error).__name__}: {_words(error)}"
     if not any(check is accepted for accepted in ACCEPTED):
-        print("○ first a check that its marker accepts")
+        say("○ first a check that its marker accepts")
     elif words:
-        print(f"○ not mended yet: {words}")
+        say(f"○ not mended yet: {words}")
     else:
-        print("✓ mended: it passes your check")
+        say("✓ mended: it passes your check")

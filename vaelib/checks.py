@@ -10,6 +10,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from vaelib.console import say
+
 
 def check(claim: str, value, tolerance: float | None = None, *, at_least: float | None = None) -> None:
     """Check a claim: print ✓ with the measured number, or raise.
@@ -88,14 +90,14 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
         with contextlib.redirect_stdout(None):
             attempt()
     except AssertionError as failure:
-        print(f"✓ the slip fails ({slip}): {str(failure).removeprefix('✗ ')}")
+        say(f"✓ the slip fails ({slip}): {str(failure).removeprefix('✗ ')}")
         return
     raise AssertionError(f"✗ the slip passes the check: {slip}")
 
 
 def headline(text: str) -> None:
     """State a notebook's main result; ``make course`` repeats it."""
-    print(f"★ {text}")
+    say(f"★ {text}")
 
 
 def _numbers(claim: str, value) -> np.ndarray:
@@ -117,4 +119,4 @@ def _numbers(claim: str, value) -> np.ndarray:
 def _settle(claim: str, holds: bool, good: str, bad: str) -> None:
     if not holds:
         raise AssertionError(f"✗ {claim}: {bad}")
-    print(f"✓ {claim}: {good}")
+    say(f"✓ {claim}: {good}")

@@ -23,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from vaelib.console import say
 from vaelib.device import written_whole
 
 BUILT_IN = ("glyphs", "glyphs-rgb")
@@ -110,11 +111,9 @@ def at_hand(name: str, otherwise: str) -> str:
             f"at_hand takes one of {', '.join(REAL)} and one of {', '.join(BUILT_IN)}: got {name!r}, {otherwise!r}."
         )
     if (folder() / REAL[name].folder).is_dir():
-        print(f"Data: {name}, from your data folder.")
+        say(f"Data: {name}, from your data folder.")
         return name
-    print(
-        f"Data: {otherwise}, built in. For {name} instead: python -m vaelib.data download {name}, then run this again."
-    )
+    say(f"Data: {otherwise}, built in. For {name} instead: python -m vaelib.data download {name}, then run this again.")
     return otherwise
 
 
@@ -135,13 +134,13 @@ def _load_built_in(name: str, train: bool, root: Path) -> Images:
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        print(f"{path.name} in the data folder is damaged, so its images are drawn again.")
+        say(f"{path.name} in the data folder is damaged, so its images are drawn again.")
     x, y = glyphs.draw(count, seed=0 if train else 1, rgb=name == "glyphs-rgb")
     try:
         with written_whole(path) as file:
             np.savez(file, x=x, y=y)
     except OSError as error:
-        print(f"{name} cannot be kept in {root} ({error.strerror}), so it is drawn anew each time, in about a second.")
+        say(f"{name} cannot be kept in {root} ({error.strerror}), so it is drawn anew each time, in about a second.")
     return Images(torch.from_numpy(x), torch.from_numpy(y), name)
 
 
@@ -226,7 +225,7 @@ def download(name: str, root: str | os.PathLike | None = None) -> None:
                 return
             except DataError as problem:
                 if place.exists():
-                    print(problem)
+                    say(problem)
             _fetch(spec, partial)
             if place.exists():
                 shutil.rmtree(place)
@@ -314,7 +313,7 @@ def _load_folder(path: Path, train: bool, size: int | None) -> Images:
     x = torch.from_numpy(np.stack([a for a, _ in good])).permute(0, 3, 1, 2).contiguous()
     y = torch.tensor([k for _, k in good])
     unread = f"; {len(bad)} unreadable: {', '.join(bad[:5])}{' and more' if len(bad) > 5 else ''}" if bad else ""
-    print(f"folder:{path.name}: {len(x)} {what} images of {x.shape[1]}x{size}x{size}, {len(labels)} label(s){unread}.")
+    say(f"folder:{path.name}: {len(x)} {what} images of {x.shape[1]}x{size}x{size}, {len(labels)} label(s){unread}.")
     return Images(x, y, f"folder:{path}")
 
 
@@ -409,14 +408,14 @@ def main(arguments: list[str] | None = None) -> int:
     for name in (names := parser.parse_args(arguments).names):
         try:
             download(name)
-            print(
+            say(
                 f"{name}: {REAL[name].counts[True]:,} training and {REAL[name].counts[False]:,} test images, whole, in {folder()}"
             )
         except (DataError, ValueError) as error:
-            print(error, file=sys.stderr)
+            say(error, file=sys.stderr)
             failed += 1
         except KeyboardInterrupt:
-            print(f"{name}: stopped; what arrived whole is kept. Run it again to go on.", file=sys.stderr)
+            say(f"{name}: stopped; what arrived whole is kept. Run it again to go on.", file=sys.stderr)
             return 130
     return 1 if failed else int(not names)
 

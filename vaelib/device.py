@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+_shared = False  # whether share_cores chose the number of threads
+
 
 def pick_device(name: str | None = None) -> torch.device:
     """The fastest device at hand: a CUDA GPU, else Apple's MPS, else the CPU.
@@ -41,15 +44,35 @@ def pick_device(name: str | None = None) -> torch.device:
     return torch.device(kind, int(index)) if index else torch.device(kind)
 
 
+def share_cores() -> int:
+    """Compute on one thread, and return the number of threads that PyTorch now uses on the CPU.
+
+    Every numerical library takes a thread for each core by itself. The small networks of a lesson gain nothing from that, and kernels
+    that share a machine (a class on a hub, two notebooks at once) then wait for each other. Your own setting stays: nothing is changed
+    where OMP_NUM_THREADS, MKL_NUM_THREADS or OPENBLAS_NUM_THREADS is set, or with ``VAELIB_BUDGET=full``.
+    """
+    if budget(lesson=True, full=False) and not any(os.environ.get(name) for name in _THREADS):
+        from threadpoolctl import threadpool_limits
+
+        os.environ.update(
+            dict.fromkeys(_THREADS, "1")
+        )  # for libraries that are still to be loaded, and child processes
+        threadpool_limits(1)  # for those that are here, NumPy's and scikit-learn's too
+        torch.set_num_threads(1)
+        global _shared
+        _shared = True
+    return torch.get_num_threads()
+
+
 def describe_device(device: torch.device | None = None) -> str:
-    """One line that says what is used, for example ``cpu, 2 threads, torch 2.15.0``."""
+    """One line that says what is used, for example ``cpu, 1 thread (OMP_NUM_THREADS sets more), torch 2.15.0``."""
     device = pick_device() if device is None else torch.device(device)
+    count = torch.get_num_threads()
+    threads = f"{count} thread{'s' if count > 1 else ''}" + (" (OMP_NUM_THREADS sets more)" if _shared else "")
     if device.type == "cuda":
         gib = torch.cuda.get_device_properties(device).total_memory / 2**30
-        detail = f"{torch.cuda.get_device_name(device)}, {gib:.0f} GiB"
-    else:
-        detail = f"{torch.get_num_threads()} threads"
-    return f"{device}, {detail}, torch {torch.__version__.split('+')[0]}"
+        threads = f"{torch.cuda.get_device_name(device)}, {gib:.0f} GiB, {threads}"
+    return f"{device}, {threads}, torch {torch.__version__.split('+')[0]}"
 
 
 def seed_everything(seed: int = 0) -> None:

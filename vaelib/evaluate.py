@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vaelib.bounds import ElboTerms, log_weights
+from vaelib.console import bar
 from vaelib.data import binarize as draw_pixels
 from vaelib.distributions import Bernoulli
 
@@ -100,8 +101,6 @@ def nll(
         raise ValueError(f"samples={samples} was given: the importance-sampled NLL averages over at least 1 draw.")
     if len(x) == 0:
         raise ValueError(f"images of shape {tuple(x.shape)} were given: give at least one.")
-    from tqdm.auto import tqdm
-
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
@@ -111,12 +110,12 @@ def nll(
         at_once = _latents_at_once(device, math.prod(x.shape[1:]))
         draws = min(samples, _DRAWS, at_once)
         parts = []
-        with tqdm(total=len(x), disable=not progress, leave=False, unit="image") as bar:
+        with bar(len(x), unit="image", shown=progress) as progress_bar:
             for images in x.split(max(1, at_once // draws)):
                 images = images.to(device)
                 images = draw_pixels(images, generator) if binarize else images
                 parts.append(_streamed(model, images, samples, draws, generator))
-                bar.update(len(images))
+                progress_bar.update(len(images))
     finally:
         model.train(was_training)
     log_px, error, effective, log_px_z, kl = (torch.cat(field) for field in zip(*parts, strict=True))

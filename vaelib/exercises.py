@@ -12,6 +12,8 @@ from fractions import Fraction
 import numpy as np
 import torch
 
+from vaelib.console import say
+
 UNATTEMPTED = "your turn"  # what a stub raises NotImplementedError with
 
 
@@ -35,10 +37,10 @@ def exercise(verify: Callable[[Callable], str]) -> Callable[[Callable], None]:
             raise Wrong(f"✗ exercise {number}: {hint}") from None
         except Exception as error:
             if isinstance(error, NotImplementedError) and str(error) == UNATTEMPTED:
-                print(f"○ exercise {number}: not attempted yet")
+                say(f"○ exercise {number}: not attempted yet")
                 return
             raise Wrong(f"✗ exercise {number}: your function raised {type(error).__name__}: {error}") from error
-        print(f"✓ exercise {number}: {praise}")
+        say(f"✓ exercise {number}: {praise}")
 
     return run
 
@@ -219,9 +221,13 @@ def grid_posterior(answer: Callable) -> str:
                 hint = "add up exp(log_joint) over the grid, times the spacing, and take the logarithm."
             raise Wrong(f"with {case}, log p(x) is {right[0]:.7f}, and yours {log_px:.7f}: {hint}")
         if not abs(got_mean - right[1]) < 1e-6:
-            raise Wrong(
-                f"with {case}, the mean is {right[1]:.5f}, and yours {got_mean:.5f}: divide p(x, z) by p(x) first."
+            points = fine if case == "a surprising x" else grid
+            hint = (
+                "that is the most probable z, not its mean."
+                if abs(got_mean - float(points[log_joint(points).argmax()])) < 1e-6
+                else "divide p(x, z) by p(x) first."
             )
+            raise Wrong(f"with {case}, the mean is {right[1]:.5f}, and yours {got_mean:.5f}: {hint}")
         if not abs(got_std - right[2]) < 1e-6:
             hint = (
                 "that is the variance."

@@ -1,21 +1,91 @@
-"""Figures. Every function draws on its own figure, prints one line that says what it shows, and returns the Axes."""
+"""Figures. Every function draws on its own figure, shows it in the notebook, says in one line what is seen, and returns the Axes.
 
-from collections.abc import Mapping, Sequence
+They depend on no setting of the caller's: neither on matplotlib's backend nor on his styles. Outside a notebook nothing is shown;
+``figure.savefig`` of the Axes' figure keeps it.
+"""
+
+import base64
+import contextlib
+import functools
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
+from typing import NamedTuple, ParamSpec
 
-import matplotlib.pyplot as plt
+import matplotlib
+import matplotlib.style
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 from PIL import Image
 
+from vaelib.console import in_notebook, say
 from vaelib.device import written_whole
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 _GREY = dict(cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+
+
+class Picture(NamedTuple):
+    """A drawn figure: its PNG file, and the sentence that says what is seen."""
+
+    png: bytes
+    said: str
+
+
+_kept: ContextVar[list[Picture] | None] = ContextVar("kept", default=None)
+_Given = ParamSpec("_Given")
+
+
+@contextlib.contextmanager
+def kept() -> Iterator[list[Picture]]:
+    """Keep the figures that are drawn inside in the list that this gives, in place of showing them."""
+    pictures: list[Picture] = []
+    token = _kept.set(pictures)
+    try:
+        yield pictures
+    finally:
+        _kept.reset(token)
+
+
+def _drawing(draw: Callable[_Given, tuple[Axes, str]]) -> Callable[_Given, Axes]:
+    """Turn a function that draws, and returns the Axes and a sentence, into one that shows the figure and returns the Axes."""
+
+    @functools.wraps(draw)
+    def drawn(*args: _Given.args, **kwargs: _Given.kwargs) -> Axes:
+        with matplotlib.style.context("default"):  # a caller's usetex needs LaTeX, a dark style hides black lines
+            ax, sentence = draw(*args, **kwargs)
+            file = io.BytesIO()
+            ax.figure.savefig(file, format="png")
+        picture = Picture(file.getvalue(), f"Figure: {sentence}")
+        pictures = _kept.get()
+        if pictures is not None:
+            pictures.append(picture)
+            return ax
+        if in_notebook():
+            from IPython.display import display
+
+            data = {"image/png": base64.b64encode(picture.png).decode(), "text/plain": picture.said}
+            display(data, raw=True, metadata={"image/png": {"alt": picture.said.removeprefix("Figure: ")}})
+        say(picture.said)
+        return ax
+
+    drawn.__annotations__["return"] = Axes
+    return drawn
+
+
+def _axes(rows: int, columns: int, size: tuple[float, float], title: str = "", **settings) -> tuple[Figure, np.ndarray]:
+    """A figure of ``size`` inches, outside pyplot's list of open ones, and its (rows, columns) Axes."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **settings)
+    if title:
+        figure.suptitle(title, fontsize=12)
+    return figure, axes
 
 
 def _picture(image: torch.Tensor) -> np.ndarray:
@@ -47,7 +117,8 @@ def _show(ax: Axes, picture: torch.Tensor) -> None:
     ax.set(xticks=[], yticks=[])
 
 
-def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int = 12) -> Axes:
+@_drawing
+def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int = 12) -> tuple[Axes, str]:
     """One labelled row of images for each entry.
 
     Args:
@@ -55,16 +126,12 @@ def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int =
     """
     height, width = next(iter(rows.values())).shape[-2:]
     size = (10, (8.6 / columns * height / width + 0.08) * len(rows) + (0.4 if title else 0.1))
-    figure, axes = plt.subplots(len(rows), 1, figsize=size, squeeze=False, layout="constrained")
+    figure, axes = _axes(len(rows), 1, size, title)
     figure.get_layout_engine().set(h_pad=0.02, hspace=0)
     for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
         _show(ax, _tile(images[:columns], columns))
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
-    if title:
-        figure.suptitle(title, fontsize=12)
-    plt.show()
-    print(f"Figure: {columns} images to a row; rows: {'; '.join(rows)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{columns} images to a row; rows: {'; '.join(rows)}."
 
 
 def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: int = 8) -> Axes:
@@ -79,10 +146,11 @@ def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: i
 def animation(
     path: str | Path, frames: Sequence[torch.Tensor], columns: int = 8, milliseconds: int = 400, zoom: int = 2
 ) -> bytes:
-    """Save images over time as an animated GIF that repeats, and return the file's bytes.
+    """Save images over time as an animated GIF that repeats, and return its bytes, also where they cannot be saved.
 
     Args:
-        path: of the file; its folder is made. An existing file is replaced once the new one is complete.
+        path: of the file; its folder is made. An existing file is replaced once the new one is complete. In a folder that may not
+            be written to, or on a full disk, there is no file, and the printed line says why.
         frames: at least one, each images (N, C, H, W), as for ``image_rows``; ``columns`` of them to a row.
         milliseconds: for each frame; the last stays four times as long.
         zoom: screen pixels for a pixel.
@@ -99,22 +167,29 @@ def animation(
         pixels = np.kron(np.round(255 * ink).astype(np.uint8), np.ones((zoom, zoom) + (1,) * (ink.ndim - 2), np.uint8))
         pictures.append(Image.fromarray(pixels).quantize(32 if ink.ndim == 2 else 128, dither=Image.Dither.NONE))
     times = [milliseconds] * (len(pictures) - 1) + [4 * milliseconds]
-    with written_whole(Path(path)) as file:
-        pictures[0].save(file, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
-    print(f"Animation: {len(pictures)} frames, saved as {Path(path).name}.")
-    return Path(path).read_bytes()
+    film = io.BytesIO()
+    pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
+    try:
+        with written_whole(Path(path)) as file:
+            file.write(film.getvalue())
+        kept_as = f"saved as {Path(path).name}"
+    except OSError as error:
+        kept_as = f"not saved as {Path(path).name} ({error.strerror})"
+    say(f"Animation: {len(pictures)} frames, {kept_as}.")
+    return film.getvalue()
 
 
+@_drawing
 def scatter(
     panels: Mapping[str, Mapping[str, torch.Tensor]], title: str = "", labels: Mapping[str, torch.Tensor] | None = None
-) -> Axes:
+) -> tuple[Axes, str]:
     """Groups of points in a plane, a panel for each entry.
 
     Args:
         panels: panel title -> group name -> points (N, 2); later groups lie on top.
         labels: panel title -> integers (N,) 0 to 9 that colour and number the points of the panel's first group.
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(5.4 * len(panels), 5), squeeze=False, layout="constrained")
+    figure, axes = _axes(1, len(panels), (5.4 * len(panels), 5), title)
     said = []
     for ax, (panel, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, tensor) in enumerate(groups.items()):
@@ -136,11 +211,7 @@ def scatter(
     if labels is not None:
         key = ScalarMappable(Normalize(-0.5, 9.5), "tab10")
         figure.colorbar(key, ax=axes[0, -1], ticks=range(10), label="digit")
-    if title:
-        figure.suptitle(title, fontsize=12)
-    plt.show()
-    print(f"Figure: {'; '.join(said)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{'; '.join(said)}."
 
 
 def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> None:
@@ -156,6 +227,7 @@ def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> Non
             written.append(place)
 
 
+@_drawing
 def curves(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     xlabel: str,
@@ -164,7 +236,7 @@ def curves(
     log: str = "",
     points: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
-) -> Axes:
+) -> tuple[Axes, str]:
     """Lines in one panel.
 
     Args:
@@ -174,7 +246,7 @@ def curves(
         xlabel, ylabel: with units.
         log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
     """
-    _, ax = plt.subplots(figsize=(6.8 if len(lines) <= 3 else 10, 4), layout="constrained")
+    ax = _axes(1, 1, (6.8 if len(lines) <= 3 else 10, 4))[1][0, 0]
     for k, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(
             x,
@@ -205,44 +277,39 @@ def curves(
         ax.legend(fontsize=10, loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False)
     else:
         ax.legend(fontsize=10)
-    plt.show()
-    print(
-        f"Figure: {ylabel} against {xlabel}; last values: {', '.join(f'{name} {y[-1]:.4g}' for name, (_, y) in lines.items())}."
+    return (
+        ax,
+        f"{ylabel} against {xlabel}; last values: {', '.join(f'{name} {y[-1]:.4g}' for name, (_, y) in lines.items())}.",
     )
-    return ax
 
 
-def manifolds(pictures: Mapping[str, torch.Tensor], columns: int, title: str = "", axis: str = "") -> Axes:
+@_drawing
+def manifolds(pictures: Mapping[str, torch.Tensor], columns: int, title: str = "", axis: str = "") -> tuple[Axes, str]:
     """Decoded planes side by side: (columns * columns, C, H, W) images each, row by row from the top left.
 
     Args:
         axis: what the two axes of the plane are, in words.
     """
-    figure, axes = plt.subplots(
-        1, len(pictures), figsize=(5.3 * len(pictures), 5.4), squeeze=False, layout="constrained"
-    )
+    _, axes = _axes(1, len(pictures), (5.3 * len(pictures), 5.4), title)
     for ax, (name, images) in zip(axes[0], pictures.items(), strict=True):
         _show(ax, _tile(images, columns))
         ax.set_title(name, fontsize=12)
         if axis:
             ax.set_xlabel(f"z₁, {axis}", fontsize=11)
             ax.set_ylabel(f"z₂, {axis}", fontsize=11)
-    if title:
-        figure.suptitle(title, fontsize=12)
-    plt.show()
-    print(f"Figure: {columns}x{columns} decoded images for each of {', '.join(pictures)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{columns}x{columns} decoded images for each of {', '.join(pictures)}."
 
 
+@_drawing
 def latent_points(
     codes: Mapping[str, torch.Tensor], points: Mapping[str, torch.Tensor], images: Mapping[str, torch.Tensor]
-) -> Axes:
+) -> tuple[Axes, str]:
     """For each model: its encoded data with one marked point, and beside it what the decoder makes of that point.
 
     Args:
         codes: model name -> (N, 2).  points: model name -> (2,).  images: model name -> (C, H, W).
     """
-    _, axes = plt.subplots(1, 2 * len(codes), figsize=(5.4 * len(codes), 2.9), squeeze=False, layout="constrained")
+    _, axes = _axes(1, 2 * len(codes), (5.4 * len(codes), 2.9))
     said = []
     for k, name in enumerate(codes):
         plane, picture = axes[0, 2 * k : 2 * k + 2]
@@ -253,17 +320,16 @@ def latent_points(
         _show(picture, images[name])
         picture.set_title(f"{name}: decoded")
         said.append(f"{name} at ({point[0]:.2f}, {point[1]:.2f})")
-    plt.show()
-    print(f"Figure: {'; '.join(said)}, among the encoded test images, and the decoded images.")
-    return axes[0, 0]
+    return axes[0, 0], f"{'; '.join(said)}, among the encoded test images, and the decoded images."
 
 
+@_drawing
 def bound(
     z: torch.Tensor,
     densities: Mapping[str, torch.Tensor],
     spans: Mapping[str, tuple[float, float]],
     lowest: float = -8.0,
-) -> Axes:
+) -> tuple[Axes, str]:
     """Densities over z, and beside them a bar for each term of a bound, from where it starts to where it ends, in nats.
 
     Args:
@@ -272,7 +338,7 @@ def bound(
         spans: term -> (start, end), at most 0; the first is drawn on top.
         lowest: where the axis of the bars ends, always, so that pictures can be compared; bars that go on get an arrow.
     """
-    _, (plane, ladder) = plt.subplots(1, 2, figsize=(10.5, 3.6), width_ratios=(1, 1.15), layout="constrained")
+    plane, ladder = _axes(1, 2, (10.5, 3.6), width_ratios=(1, 1.15))[1][0]
     for k, (name, values) in enumerate(densities.items()):
         plane.plot(z, values, color=COLOURS[k], linestyle=(":", "-", "--", "-.")[k % 4], linewidth=2, label=name)
     plane.set(xlabel="z", ylabel="density", ylim=(0, None))
@@ -287,21 +353,20 @@ def bound(
     ladder.set_xlim(lowest, -lowest / 5)
     ladder.set_xlabel("nats")
     ladder.grid(axis="x", alpha=0.3)
-    plt.show()
-    print(f"Figure: bars in nats: {', '.join(f'{name} {end - start:+.3f}' for name, (start, end) in spans.items())}.")
-    return plane
+    return plane, f"bars in nats: {', '.join(f'{name} {end - start:+.3f}' for name, (start, end) in spans.items())}."
 
 
-def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60) -> Axes:
+@_drawing
+def histograms(
+    panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60
+) -> tuple[Axes, str]:
     """Draws of a few estimators, a panel for each entry, over one axis that leaves out the farthest 0.4 %; the exact value dashed.
 
     Args:
         panels: panel title -> name -> draws (N,).
         exact: the value that the draws estimate.
     """
-    _, axes = plt.subplots(
-        1, len(panels), figsize=(5.2 * len(panels), 3.4), squeeze=False, sharex=True, sharey=True, layout="constrained"
-    )
+    _, axes = _axes(1, len(panels), (5.2 * len(panels), 3.4), sharex=True, sharey=True)
     ranges = {
         title: [float(torch.quantile(torch.cat([*groups.values()]).flatten()[:100_000], q)) for q in (0.002, 0.998)]
         for title, groups in panels.items()
@@ -313,34 +378,24 @@ def histograms(panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, x
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            ax.hist(
-                draws.cpu().numpy(), bins, range=ranges[title], density=True, color=COLOURS[k], alpha=0.55, label=label
-            )
+            look = dict(histtype="stepfilled", color=COLOURS[k], alpha=0.55, label=label)  # one shape: quick to draw
+            ax.hist(draws.cpu().numpy(), bins, range=ranges[title], density=True, **look)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="density of the estimates", title=title)
         ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
-    plt.show()
-    print(f"Figure: {'; '.join(said)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{'; '.join(said)}."
 
 
-def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: str = "") -> Axes:
+@_drawing
+def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: str = "") -> tuple[Axes, str]:
     """Points of a plane and the Voronoi cells of codebooks, a panel for each; words that no point has chosen are crosses.
 
     Args:
         points: (N, 2).
         codebooks: panel title -> (K, 2).
     """
-    figure, axes = plt.subplots(
-        1,
-        len(codebooks),
-        figsize=(3.6 * len(codebooks), 3.6),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
+    _, axes = _axes(1, len(codebooks), (3.6 * len(codebooks), 3.6), title, sharex=True, sharey=True)
     both = torch.cat([points, *codebooks.values()]).detach().cpu()
     (left, low), (right, high) = both.amin(0) - 0.4, both.amax(0) + 0.4
     across, up = torch.linspace(float(left), float(right), 300), torch.linspace(float(low), float(high), 300)
@@ -371,22 +426,19 @@ def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: st
         said.append(f"{name}: {int(chosen.sum())} of {len(codebook)} words chosen")
     axes[0, 0].set_ylabel("z₂")
     axes[0, -1].legend(fontsize=9, loc="upper left")
-    if title:
-        figure.suptitle(title, fontsize=12)
-    plt.show()
-    print(f"Figure: {'; '.join(said)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{'; '.join(said)}."
 
 
-def maps(panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "column", ylabel: str = "row") -> Axes:
+@_drawing
+def maps(
+    panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "column", ylabel: str = "row"
+) -> tuple[Axes, str]:
     """Matrices as pictures side by side, 0 white and the largest value dark, each on a scale of its own.
 
     Args:
         panels: panel title -> (H, W), at least 0; an entry of -1 is marked with a cross.
     """
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(10, 10 / len(panels) + 0.5), squeeze=False, layout="constrained"
-    )
+    _, axes = _axes(1, len(panels), (10, 10 / len(panels) + 0.5), title)
     said = []
     for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
         values = values.detach().cpu().float().numpy()
@@ -407,8 +459,4 @@ def maps(panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "col
         ax.set(title=name, xlabel=xlabel)
         said.append(f"{name}, {int((values > 0).sum())} of {values.size} entries above 0")
     axes[0, 0].set_ylabel(ylabel)
-    if title:
-        figure.suptitle(title, fontsize=12)
-    plt.show()
-    print(f"Figure: {'; '.join(said)}.")
-    return axes[0, 0]
+    return axes[0, 0], f"{'; '.join(said)}."

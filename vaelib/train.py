@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from vaelib.console import bar
 from vaelib.data import minibatches
 from vaelib.device import pick_device, written_whole
 
@@ -71,8 +72,6 @@ def fit(
         raise ValueError(f"steps={steps} and log_every={log_every} were given: both are at least 1.")
     if wrong := [s for s in snapshot_at if not 0 <= s <= steps]:
         raise ValueError(f"snapshot_at names the steps {wrong}: they lie from 0 to steps={steps}.")
-    from tqdm.auto import tqdm
-
     device = pick_device() if device is None else torch.device(device)
     tensors = tuple(t.to(device) for t in tensors)
     model.to(device)
@@ -98,7 +97,7 @@ def fit(
         batches = minibatches(*tensors, batch_size=batch_size, seed=seed, start=done)
         start = saved = time.perf_counter()
         losses: list[torch.Tensor] = []
-        bar = tqdm(total=steps, initial=done, leave=False, disable=not progress)
+        progress_bar = bar(steps, done=done, shown=progress)
 
         def take_snapshot() -> None:
             if snapshot is not None and done in snapshot_at and done not in run.snapshots:
@@ -106,7 +105,7 @@ def fit(
                 with torch.no_grad(), torch.random.fork_rng([device] if device.type == "cuda" else []):
                     run.snapshots[done] = snapshot(model, done)
 
-        with bar:
+        with progress_bar:
             while done < steps:
                 take_snapshot()
                 model.train()
@@ -128,8 +127,8 @@ def fit(
                 mean = float(torch.stack(losses).float().mean())
                 seconds = time.perf_counter()
                 run.history.append({"step": float(done), "loss": mean, "seconds": before + seconds - start})
-                bar.set_postfix(loss=f"{mean:.4g}", refresh=False)
-                bar.update(len(losses))
+                progress_bar.set_postfix(loss=f"{mean:.4g}", refresh=False)
+                progress_bar.update(len(losses))
                 losses = []
                 if done == steps:
                     take_snapshot()
