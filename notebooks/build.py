@@ -24,6 +24,7 @@ from queue import Empty
 from typing import NamedTuple
 
 import nbformat
+import zmq
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.manager import AsyncKernelManager
@@ -44,11 +45,15 @@ AGAIN = 1.0  # seconds after which a socket is looked at anew
 
 
 class PatientChannel(AsyncZMQSocketChannel):
-    """A channel that looks at its socket anew every second.
+    """A channel that hears of a message also when its news was taken away.
 
-    ZeroMQ says once that a message came. A send on the same socket can take that news away (nbclient answers Output widgets there),
-    and then the message lies in the socket and nobody wakes.
+    ZeroMQ says once that a message came. A send on the same socket takes that news (nbclient answers Output widgets so, while it waits
+    there for the cell's reply), and then the message lies in the socket and nobody wakes: until the cell's time is over, if it has one.
     """
+
+    def send(self, msg: dict) -> None:
+        super().send(msg)
+        self.socket.get(zmq.EVENTS)  # asking through asyncio's socket wakes who waits
 
     async def get_msg(self, timeout: float | None = None) -> dict:
         end = time.monotonic() + (float("inf") if timeout is None else timeout)

@@ -131,6 +131,8 @@ def pytest_sessionfinish(session):
         session.config.workeroutput["tally"] = TALLY
     if session.exitstatus == pytest.ExitCode.INTERRUPTED:
         session.exitstatus = 130  # as a shell has it
+        if not hasattr(session.config, "workeroutput"):
+            print("\nStopped; no kernel runs on. The next run begins anew.")
 
 
 @pytest.hookimpl(optionalhook=True)

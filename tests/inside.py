@@ -1,5 +1,6 @@
 """Sent by played.py into the kernel that has run a notebook. There it runs cells again with other text, each time in a copy."""
 
+import ctypes
 import gc
 import json
 import os
@@ -14,6 +15,7 @@ from IPython.utils.capture import capture_output
 # A copy of the process sees what it changes, and the next one does not. Not where a GPU has been used, nor on other systems.
 FORK = sys.platform == "linux" and not torch.cuda.is_initialized()
 SECONDS = 600  # for a copy
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 def attempt(sources: list[str]) -> list | None:
@@ -41,6 +43,7 @@ def _in_a_copy(task):
     child = os.fork()
     if child == 0:
         signal.alarm(SECONDS)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)  # it does not outlive the kernel
         try:
             result = task()
         except BaseException as error:

@@ -22,7 +22,7 @@ PLANTED = [
         "check-normal",
         "check-blind",
     ),
-    ("moved, z)", "normal, z)", "check-blind"),
+    ("moved, z)", "normal, z)", "check-normal", "check-blind"),
     ("z**2, exact=1.0", "z.abs(), exact=1.0", "check-mean"),
     ("z**2, exact=1.0", "z, exact=1.0", "check-mean"),
     ("manual_seed(0))", "manual_seed(1))", "check-mean"),

@@ -16,8 +16,10 @@ import warnings
 
 import nbformat
 import pytest
-import zmq
+import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.session import Session
 from played import FOLDER, LEDGER, code_cells, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -251,6 +253,33 @@ def test_a_reply_whose_event_is_swallowed_costs_a_second(build, built, tmp_path,
     assert build.course(small_course(tmp_path, ["import time\ntime.sleep(1)", "print('on')"])) == 0
     assert seen["swallowed"]
     assert seen["lost"] < 4 if patient else seen["lost"] > 8  # until the cell's time is over, when it looks once more
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_send_does_not_take_the_news_of_a_reply(build, monkeypatch, patient):
+    """The fault itself, on two sockets: a reply comes, a message is sent before anybody looks, and the reply is not heard of."""
+    monkeypatch.setattr(build, "AGAIN", 60.0)
+    kind = build.PatientChannel if patient else AsyncZMQSocketChannel
+
+    async def seconds():
+        context, session = zmq.asyncio.Context(), Session(key=b"")
+        with context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+            dealer.connect(f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}")
+            channel, kernel = kind(dealer, session), zmq.Socket.shadow(router.underlying)
+            channel.send(session.msg("execute_request"))
+            name, *_ = kernel.recv_multipart()
+            waiting = asyncio.create_task(channel.get_msg(3))
+            await asyncio.sleep(0.2)
+            session.send(kernel, "execute_reply", ident=name)
+            time.sleep(0.3)  # the reply is there, and the loop has not looked yet
+            channel.send(session.msg("comm_msg"))
+            began = time.monotonic()
+            assert (await waiting)["msg_type"] == "execute_reply"
+            return time.monotonic() - began
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        lost = runner.run(seconds())
+    assert lost < 1 if patient else lost > 2  # zmq looks once more when the time is over
 
 
 DRAWN = "import torch\nfrom vaelib import plots\n_ = plots.image_rows({'a': torch.rand(3, 1, 4, 4)})"
