@@ -1,10 +1,12 @@
 import io
+import random
 import re
 import subprocess
 import sys
 
 import ipywidgets
 import matplotlib.style
+import numpy as np
 import pytest
 import torch
 from matplotlib.axes import Axes
@@ -114,6 +116,21 @@ def test_outside_a_notebook_a_figure_opens_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=settings)
     assert b"\x89PNG" in done.stdout
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_label_is_cut(seed):
+    """Rows of every shape, with labels of every length: nothing is drawn on the outermost pixels."""
+    dice = random.Random(seed)
+    columns, size = dice.choice([3, 4, 8, 12]), dice.choice([8, 14, 28, 32])
+    rows = {f"{'l' * dice.randint(1, 22)}{k}": torch.rand(columns, 1, size, size) for k in range(dice.randint(1, 8))}
+    with plots.kept() as pictures:
+        plots.image_rows(rows, dice.choice(["", "a title"]), columns)
+    ink = np.asarray(Image.open(io.BytesIO(pictures[0].png)).convert("L")) < 200
+    assert not ink[:, :2].any()
+    assert not ink[:, -2:].any()
+    assert not ink[0].any()
+    assert not ink[-1].any()
 
 
 def test_kept_figures_are_not_shown_and_carry_their_words(capsys):

@@ -61,6 +61,9 @@ def _drawing(draw: Callable[_Given, tuple[Axes, str]]) -> Callable[_Given, Axes]
         with matplotlib.style.context("default"):  # a caller's usetex needs LaTeX, a dark style hides black lines
             ax, sentence = draw(*args, **kwargs)
             file = io.BytesIO()
+            if any(each.get_aspect() != "auto" for each in ax.figure.axes):
+                for _ in range(2):  # labels beside images of a fixed shape take more passes than the one of savefig
+                    ax.figure.get_layout_engine().execute(ax.figure)
             ax.figure.savefig(file, format="png")
         picture = Picture(file.getvalue(), f"Figure: {sentence}")
         pictures = _kept.get()
