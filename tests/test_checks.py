@@ -320,23 +320,23 @@ def on_grid(log_joint, grid, spacing=True, normalise=True, variance=False, stabl
 WRONG = {
     exercises.to_unit_range: {
         "divided by 256": (lambda x: x / 256, "255/256"),
-        "divided by the batch's largest": (lambda x: x / x.max(), "largest one in this batch|should become"),
-        "min-max": (lambda x: (x - x.min()) / (x.max() - x.min()), "."),
-        "integer division": (lambda x: (x // 255).float(), "should become"),
-        "left as integers": (lambda x: x, "floating point"),
+        "divided by the batch's largest": (lambda x: x / x.max(), "largest one in this batch"),
+        "min-max": (lambda x: (x - x.min()) / (x.max() - x.min()), "largest one in this batch"),
+        "integer division": (lambda x: (x // 255).float(), "220 should become 0.8627451, and becomes 0.0"),
+        "left as integers": (lambda x: x, "should be floating point, and is torch.uint8"),
         "from -1 to 1": (lambda x: x / 127.5 - 1, "another convention"),
-        "float64": (lambda x: x.double() / 255, "float32"),
-        "float16": (lambda x: x.half() / 255, "float32"),
-        "flattened": (lambda x: x.flatten(1) / 255, "shape"),
-        "one image only": (lambda x: x[:1] / 255, "shape"),
-        "batch flipped": (lambda x: x.flip(0) / 255, "should become"),
-        "channels flipped": (lambda x: x.flip(1) / 255, "should become"),
-        "white lost": (lambda x: x.clamp(max=254) / 255, "should become"),
-        "a constant": (lambda x: torch.full(x.shape, 0.5), "."),
-        "numpy": (lambda x: x.numpy() / 255, "should be a tensor"),
-        "nothing": (lambda x: None, "should be a tensor"),
+        "float64": (lambda x: x.double() / 255, "float32, and is torch.float64"),
+        "float16": (lambda x: x.half() / 255, "float32, and is torch.float16"),
+        "flattened": (lambda x: x.flatten(1) / 255, "should have shape"),
+        "one image only": (lambda x: x[:1] / 255, "should have shape"),
+        "batch flipped": (lambda x: x.flip(0) / 255, "110 should become 0.4313725, and becomes 1.0"),
+        "channels flipped": (lambda x: x.flip(1) / 255, "150 should become 0.5882353, and becomes 1.0"),
+        "white lost": (lambda x: x.clamp(max=254) / 255, "255 should become 1.0000000, and becomes 0.996"),
+        "a constant": (lambda x: torch.full(x.shape, 0.5), "0 should become 0.0000000, and becomes 0.5"),
+        "numpy": (lambda x: x.numpy() / 255, "should be a tensor, and is ndarray"),
+        "nothing": (lambda x: None, "should be a tensor, and is NoneType"),
         "an error": (lambda x: x.nonsense, "raised AttributeError"),
-        "an unsupported operation": (lambda x: torch.linalg.det(x), "raised"),
+        "an unsupported operation": (lambda x: torch.linalg.det(x), "raised NotImplementedError"),
     },
     exercises.reparameterize: {
         "log_std as std": (lambda m, s, e: m + s * e, "exponential first"),
@@ -345,30 +345,30 @@ WRONG = {
         "variance times eps": (lambda m, s, e: m + (2 * s).exp() * e, "use the standard deviation"),
         "no mean": (lambda m, s, e: s.exp() * e, "add it"),
         "no noise": (lambda m, s, e: m, "comes in through eps"),
-        "fresh noise": (lambda m, s, e: m + s.exp() * torch.randn_like(e), "."),
+        "fresh noise": (lambda m, s, e: m + s.exp() * torch.randn_like(e), "z should have mean `mean`"),
         "minus": (lambda m, s, e: m - s.exp() * e, "VAE-1 adds"),
         "detached std": (lambda m, s, e: m + s.exp().detach() * e, "no gradient reaches log_std"),
-        "detached mean": (lambda m, s, e: m.detach() + s.exp() * e, "no gradient reaches mean"),
+        "detached mean": (lambda m, s, e: m.detach() + s.exp() * e, "no gradient reaches mean:"),
         "through NumPy": (
             lambda m, s, e: torch.from_numpy(m.detach().numpy() + np.exp(s.detach().numpy()) * e.numpy()),
-            "no gradient",
+            "no gradient reaches mean or log_std",
         ),
-        "transposed": (lambda m, s, e: (m + s.exp() * e).T, "shape"),
-        "summed": (lambda m, s, e: (m + s.exp() * e).sum(), "shape"),
+        "transposed": (lambda m, s, e: (m + s.exp() * e).T, "should have shape"),
+        "summed": (lambda m, s, e: (m + s.exp() * e).sum(), "should have shape"),
     },
     exercises.moment_matched: {
         "diagonal": (gaussian_like(mix=lambda c: torch.diag(c.std(0))), "covariances are not"),
         "standard normal": (gaussian_like(lambda c: 0, lambda c: torch.eye(3)), "have mean"),
         "no mean": (gaussian_like(lambda c: 0), "have mean"),
         "covariance for its root": (gaussian_like(mix=lambda c: torch.cov(c.T)), "variances differ"),
-        "wrong side": (gaussian_like(mix=lambda c: torch.linalg.cholesky(torch.cov(c.T))), "side"),
+        "wrong side": (gaussian_like(mix=lambda c: torch.linalg.cholesky(torch.cov(c.T))), "variances differ"),
         "correlation": (gaussian_like(mix=lambda c: torch.linalg.cholesky(torch.corrcoef(c.T)).T), "variances differ"),
         "uniform noise": (
             gaussian_like(noise=lambda *s, generator: (torch.rand(*s, generator=generator) - 0.5) * 12**0.5),
             "not Gaussian",
         ),
-        "the codes again": (lambda c, n, g: c[torch.randint(len(c), (n,), generator=g)], "repeat"),
-        "too wide": (lambda c, n, g: 1.1 * (gaussian_like()(c, n, g) - c.mean(0)) + c.mean(0), r"1\\.10 times as wide"),
+        "the codes again": (lambda c, n, g: c[torch.randint(len(c), (n,), generator=g)], "repeat each other"),
+        "too wide": (lambda c, n, g: 1.1 * (gaussian_like()(c, n, g) - c.mean(0)) + c.mean(0), "1.10 times as wide"),
         "the global generator": (
             lambda c, n, g: torch.distributions.MultivariateNormal(c.mean(0), torch.cov(c.T)).sample((n,)),
             "not used",
@@ -378,40 +378,50 @@ WRONG = {
             lambda c, n, g: gaussian_like()(c, n, g) + 0 * torch.randn(1, generator=g) + 1e-3 * torch.randn(1),
             "other draws",
         ),
-        "signs": (gaussian_like(noise=lambda *s, generator: torch.randn(*s, generator=generator).sign()), "repeat"),
-        "the mean, n times": (lambda c, n, g: c.mean(0).expand(n, 3) + 0 * torch.randn(1, generator=g), "repeat"),
-        "transposed": (lambda c, n, g: gaussian_like()(c, n, g).T, "shape"),
-        "one draw": (lambda c, n, g: gaussian_like()(c, 1, g), "shape"),
+        "signs": (
+            gaussian_like(noise=lambda *s, generator: torch.randn(*s, generator=generator).sign()),
+            "repeat each other",
+        ),
+        "the mean, n times": (
+            lambda c, n, g: c.mean(0).expand(n, 3) + 0 * torch.randn(1, generator=g),
+            "repeat each other",
+        ),
+        "transposed": (lambda c, n, g: gaussian_like()(c, n, g).T, "should have shape"),
+        "one draw": (lambda c, n, g: gaussian_like()(c, 1, g), "should have shape"),
     },
     exercises.gaussian_kl: {
         "read as log-std": (lambda m, v: kl_of(m, 2 * v).sum(-1), "reads it as log σ"),
-        "mean over dimensions": (lambda m, v: kl_of(m, v).mean(-1), "do not average"),
+        "mean over dimensions": (lambda m, v: kl_of(m, v).mean(-1), "do not average: each dimension"),
         "no half": (lambda m, v: 2 * kl_of(m, v).sum(-1), "½ missing"),
         "two halves": (lambda m, v: 0.5 * kl_of(m, v).sum(-1), "½ too many"),
-        "no -1": (lambda m, v: (kl_of(m, v) + 0.5).sum(-1), "subtract 1"),
+        "no -1": (lambda m, v: (kl_of(m, v) + 0.5).sum(-1), "subtract 1 in each dimension: N(0, I)"),
         "-1 once": (lambda m, v: (kl_of(m, v) + 0.5).sum(-1) - 0.5, "not once"),
-        "negative": (lambda m, v: -kl_of(m, v).sum(-1), "mind the sign|never negative"),
+        "negative": (lambda m, v: -kl_of(m, v).sum(-1), "never negative: mind the sign"),
         "plus the log": (lambda m, v: (kl_of(m, v) + v).sum(-1), "narrow cloud"),
         "swapped": (lambda m, v: 0.5 * ((1 + m**2) / v.exp() + v - 1).sum(-1), "swapped"),
-        "over the batch too": (lambda m, v: kl_of(m, v).sum(), "one number for each example"),
-        "each dimension": (kl_of, "sum over the dimensions"),
-        "clamped": (lambda m, v: kl_of(m, v.clamp(-10, 10)).sum(-1), "log_var .*12.0.* the KL is"),
-        "mean not squared": (lambda m, v: 0.5 * (m.abs() + v.exp() - v - 1).sum(-1), "and yours"),
+        "over the batch too": (lambda m, v: kl_of(m, v).sum(), "do not average or sum over the batch"),
+        "each dimension": (kl_of, "wanted, (B,): sum over the dimensions"),
+        "clamped": (
+            lambda m, v: kl_of(m, v.clamp(-10, 10)).sum(-1),
+            "log_var [12.0, 1.994, -1.362, 0.177] the KL is 81378.20615, and yours 11015.",
+        ),
+        "mean not squared": (lambda m, v: 0.5 * (m.abs() + v.exp() - v - 1).sum(-1), "81378.20615, and yours 81376."),
         "detached": (lambda m, v: kl_of(m.detach(), v).sum(-1), "gradient in mean"),
         "all detached": (lambda m, v: kl_of(m, v).sum(-1).detach(), "gradient in mean"),
-        "a constant": (lambda m, v: torch.ones(len(m), dtype=m.dtype), "and yours"),
+        "a constant": (lambda m, v: torch.ones(len(m), dtype=m.dtype), "81378.20615, and yours 1.0"),
         "nothing": (lambda m, v: None, "should be a tensor"),
+        "infinite": (lambda m, v: kl_of(m, v).sum(-1) / 0, "entries that are not finite"),
     },
     exercises.loss_from_logits: {
         "mean over pixels": (lambda *a: loss_of(*a, pixels=lambda v: v.flatten(1).mean(1)), "hides a β of 24"),
         "mean over dimensions": (lambda *a: loss_of(*a, dims=lambda v: v.mean(1)), "dimensions of z too"),
         "mean over both": (
             lambda *a: loss_of(*a, pixels=lambda v: v.flatten(1).mean(1), dims=lambda v: v.mean(1)),
-            "pixels and over dim",
+            "pixels and over dimensions",
         ),
-        "sum over the batch": (lambda *a: loss_of(*a, batch=torch.sum), "take its mean"),
+        "sum over the batch": (lambda *a: loss_of(*a, batch=torch.sum), "that is the sum over the batch"),
         "minus the KL": (lambda *a: loss_of(*a, sign=-1), "is added to the loss"),
-        "the ELBO": (lambda *a: -loss_of(*a), "minus the ELBO"),
+        "the ELBO": (lambda *a: -loss_of(*a), "that is the ELBO;"),
         "log-variance": (lambda x, logits, m, s: loss_of(x, logits, m, s / 2), "not of the variance"),
         "no half": (lambda *a: loss_of(*a, sign=2), "½ missing"),
         "no KL": (lambda *a: loss_of(*a, sign=0), "KL is missing"),
@@ -426,7 +436,7 @@ WRONG = {
             lambda x, logits, m, s: (
                 ((x - torch.sigmoid(logits)) ** 2).flatten(1).sum(1).mean() + kl_of(m, 2 * s).sum(1).mean()
             ),
-            "in all, and yours",
+            "52.28565 in all, and yours is 24.",
         ),
         "a number each": (lambda *a: loss_of(*a, batch=lambda v: v), "once, at the end"),
         "clamped": (
@@ -437,7 +447,7 @@ WRONG = {
             "without sigmoid",
         ),
         "detached": (lambda x, logits, m, s: loss_of(x, logits, m.detach(), s), "gradient in mean"),
-        "a constant": (lambda *a: torch.tensor(3.0), "in all, and yours"),
+        "a constant": (lambda *a: torch.tensor(3.0), "52.28565 in all, and yours is 3.0"),
     },
     exercises.weights_to_bound: {
         "mean of logs": (lambda p, q: (p - q).mean(0), "mean of the logs"),
@@ -446,13 +456,16 @@ WRONG = {
         "plus log q": (lambda p, q: torch.logsumexp(p + q, 0) - math.log(len(p)), "subtract log q"),
         "no q": (lambda p, q: torch.logsumexp(p, 0) - math.log(len(p)), "log q is missing"),
         "largest": (lambda p, q: (p - q).amax(0), "largest weight"),
-        "wrong axis": (lambda p, q: torch.logsumexp(p - q, 1) - math.log(3), "shape"),
+        "wrong axis": (lambda p, q: torch.logsumexp(p - q, 1) - math.log(3), "should have shape"),
         "underflow": (lambda p, q: torch.exp(p - q).mean(0).log(), "use logsumexp"),
         "log K of the batch": (lambda p, q: torch.logsumexp(p - q, 0) - math.log(p.shape[1]), "log of B"),
         "turned round": (lambda p, q: torch.logsumexp(q - p, 0) - math.log(len(p)), "turned round"),
         "log_q detached": (lambda p, q: torch.logsumexp(p - q.detach(), 0) - math.log(len(p)), "gradient in log_q"),
         "in place": (lambda p, q: torch.logsumexp(p.sub_(q), 0) - math.log(len(p)), "changed its input"),
-        "averaged over the batch": (lambda p, q: (torch.logsumexp(p - q, 0) - math.log(len(p))).mean(), "shape"),
+        "averaged over the batch": (
+            lambda p, q: (torch.logsumexp(p - q, 0) - math.log(len(p))).mean(),
+            "should have shape",
+        ),
     },
     exercises.leave_one_out_loss: {
         "wrong sign": (lambda log_q, f: surrogate(log_q, f, sign=1), "mind the sign"),
@@ -479,7 +492,7 @@ WRONG = {
         ),
         "log_q detached": (lambda log_q, f: surrogate(log_q.detach(), f), "no gradient reaches log_q"),
         "only f": (lambda log_q, f: -f.mean(), "no gradient reaches log_q"),
-        "a number a draw": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(1)), "shape"),
+        "a number a draw": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(1)), "should have shape"),
         "squared": (lambda log_q, f: surrogate(log_q, f**2), "should start with"),
     },
     exercises.log_mean_weight: {
@@ -487,29 +500,29 @@ WRONG = {
         "ELBO": (lambda w: (w.mean(0), mean_weight(w)[1]), "the ELBO"),
         "largest": (lambda w: (w.amax(0), mean_weight(w)[1]), "the largest alone"),
         "underflow": (lambda w: (torch.exp(w).mean(0).log(), mean_weight(w)[1]), "underflows"),
-        "over the batch": (lambda w: mean_weight(w.T), "shape"),
+        "over the batch": (lambda w: mean_weight(w.T), "should have shape"),
         "no error": (lambda w: mean_weight(w)[0], "two tensors"),
         "error underflows": (
             lambda w: (mean_weight(w)[0], torch.exp(w).std(0) / torch.exp(w).mean(0)),
             "leave logarithms",
         ),
-        "spread of one": (lambda w: mean_weight(w, error=lambda r: r.std(0)), "square root of K"),
+        "spread of one": (lambda w: mean_weight(w, error=lambda r: r.std(0)), "spread of one weight"),
         "by K": (lambda w: mean_weight(w, error=lambda r: r.std(0) / len(r)), "not by K"),
         "of log w": (lambda w: (mean_weight(w)[0], w.std(0) / len(w) ** 0.5), "before the logarithm"),
-        "variance": (lambda w: mean_weight(w, error=lambda r: r.var(0) / len(r)), "first image should be"),
-        "squared": (lambda w: (mean_weight(w)[0] ** 2, mean_weight(w)[1]), "first image should be"),
+        "variance": (lambda w: mean_weight(w, error=lambda r: r.var(0) / len(r)), "standard error of the first image"),
+        "squared": (lambda w: (mean_weight(w)[0] ** 2, mean_weight(w)[1]), "L_K of the first image"),
     },
     exercises.floored_rate: {
-        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "to each dimension"),
+        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "apply it to each dimension"),
         "per example": (lambda m, s, f: unit_kl(m, s).clamp(min=f).sum(1).mean(), "before you apply"),
         "from above": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(max=f).sum(), "from below"),
         "mean": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f).mean(), "do not average"),
         "log-variance": (lambda m, s, f: floored(m, s / 2, f), "not a log-variance"),
-        "batch summed": (lambda m, s, f: unit_kl(m, s).sum(0).clamp(min=f).sum(), "average over the batch"),
-        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "no floor"),
+        "batch summed": (lambda m, s, f: unit_kl(m, s).sum(0).clamp(min=f).sum(), "average over the batch."),
+        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "apply it to each dimension"),
         "doubled": (lambda m, s, f: (2 * unit_kl(m, s)).mean(0).clamp(min=f).sum(), "should be"),
         "subtracted": (lambda m, s, f: (unit_kl(m, s).mean(0) - f).clamp(min=0).sum(), "do not subtract"),
-        "vector": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f), "shape"),
+        "vector": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f), "should have shape"),
         "detached": (lambda m, s, f: floored(m.detach(), s.detach(), f), "gradient is not"),
         "gradient everywhere": (
             lambda m, s, f: unit_kl(m, s).mean(0).sum() + (floored(m, s, f) - unit_kl(m, s).mean(0).sum()).detach(),
@@ -522,9 +535,9 @@ WRONG = {
         "product": (lambda z, e: words(z, e, square=0), "equally long"),
         "half the product": (lambda z, e: words(z, e, cross=1), "counts twice"),
         "float": (lambda z, e: words(z, e).double(), "integers"),
-        "flat": (lambda z, e: words(z, e).flatten(), "shape"),
-        "constant": (lambda z, e: torch.zeros(2, 3, 5, dtype=torch.long), "another word"),
-        "transposed": (lambda z, e: words(z, e).flip(1), "another word"),
+        "flat": (lambda z, e: words(z, e).flatten(), "should have shape"),
+        "constant": (lambda z, e: torch.zeros(2, 3, 5, dtype=torch.long), "21 of 30 positions have another word"),
+        "transposed": (lambda z, e: words(z, e).flip(1), "10 of 30 positions have another word"),
     },
     exercises.vq_losses: {
         "one": (lambda z, e, b: sum(two_losses(z, e, b)), "two scalars"),
@@ -539,8 +552,11 @@ WRONG = {
             "z_e hears it",
         ),
         "all detached": (lambda z, e, b: [t.detach() for t in two_losses(z, e, b)], "wrong gradient"),
-        "doubled": (lambda z, e, b: [2 * t for t in two_losses(z, e, b)], "should be"),
-        "commitment not detached": (lambda z, e, b: (two_losses(z, e, b)[0], b * (z - e).pow(2).mean()), "e hears it"),
+        "doubled": (lambda z, e, b: [2 * t for t in two_losses(z, e, b)], "the codebook loss should be"),
+        "commitment not detached": (
+            lambda z, e, b: (two_losses(z, e, b)[0], b * (z - e).pow(2).mean()),
+            "but e hears it",
+        ),
     },
     exercises.ema_step: {
         "two": (lambda *a: averages(*a)[:2], "three tensors"),
@@ -555,6 +571,7 @@ WRONG = {
         "decay fixed": (lambda n, m, z, c, g: averages(n, m, z, c, 0.9), "not for decay = 0.5"),
         "in place": (lambda n, m, z, c, g: averages(n.mul_(1.5), m, z, c, g), "has changed"),
         "nothing new": (lambda n, m, z, c, g: (n, m, m / n[:, None]), "n should be"),
+        "m left as it was": (lambda n, m, z, c, g: (averages(n, m, z, c, g)[0], m, m), "the first row of m should be"),
         "m not weighed": (
             lambda n, m, z, c, g: (averages(n, m, z, c, g)[0], averages(n, m, z, c, g, new=1)[1], m),
             "weigh the new sums",
@@ -569,7 +586,7 @@ WRONG = {
         ),
         "half of the rows": (lambda *a: masked(*a, above=False), "also to the right"),
         "rows below": (lambda *a: masked(*a, below=True), "should be 0"),
-        "shape": (lambda k, kind, C: masked(k, kind, C)[0], "shape"),
+        "shape": (lambda k, kind, C: masked(k, kind, C)[0], "should have shape"),
         "nothing": (lambda k, kind, C: torch.zeros(C, C, k, k), "should be 1"),
     },
     exercises.log_level: {
@@ -580,7 +597,7 @@ WRONG = {
         "naive": (lambda *a: level_log_p(*a, stable=False), "product of three factors"),
         "no log": (lambda *a: level_log_p(*a).exp(), "return its logarithm"),
         "clamped": (lambda *a: level_log_p(*a).clamp(min=-50), "it should be"),
-        "sum": (lambda *a: level_log_p(*a).sum(), "shape"),
+        "sum": (lambda *a: level_log_p(*a).sum(), "should have shape"),
     },
     exercises.draw_in_order: {
         "at once": (lambda *a: in_order(*a, once=True), "asked again"),
@@ -589,14 +606,14 @@ WRONG = {
         "no temperature": (lambda *a: in_order(*a, power=0), "use the temperature"),
         "multiplied": (lambda *a: in_order(*a, power=1), "do not multiply"),
         "most likely": (lambda f, u, T: in_order(f, torch.full_like(u, 0.5), T), "images differ"),
-        "shape": (lambda *a: in_order(*a)[:, 0], "shape"),
+        "shape": (lambda *a: in_order(*a)[:, 0], "should have shape"),
     },
     exercises.slerp: {
         "line": (lambda a, b, t: (1 - t)[:, None] * a + t[:, None] * b, "straight line"),
         "backwards": (lambda a, b, t: arc(b, a, t), "runs backwards"),
         "unit": (lambda a, b, t: arc(a / a.norm(), b / b.norm(), t), "lengths should be"),
         "cosine as angle": (lambda a, b, t: arc(a, b, t, angle=a @ b / (a.norm() * b.norm())), "first entry"),
-        "transposed": (lambda a, b, t: arc(a, b, t).T, "shape"),
+        "transposed": (lambda a, b, t: arc(a, b, t).T, "should have shape"),
     },
     exercises.enumerated_gradient: {
         "no baseline": (lambda v, f: torch.softmax(v, 0) * f, "subtract the mean"),
@@ -610,7 +627,7 @@ WRONG = {
             lambda v, f: (lambda p: p * (f - p @ f))(v.exp() / v.exp().sum()),
             "torch.softmax",
         ),
-        "a scalar": (lambda v, f: (torch.softmax(v, 0) * f).sum(), "shape"),
+        "a scalar": (lambda v, f: (torch.softmax(v, 0) * f).sum(), "should have shape"),
         "autograd": (
             lambda v, f: torch.autograd.grad((torch.softmax(v.requires_grad_(), 0) * f).sum(), v)[0],
             "no autograd here",
@@ -622,21 +639,24 @@ WRONG = {
         "swapped": (lambda h, p: p + (h - h.detach()), "swap the roles"),
         "no gradient": (lambda h, p: h, "no gradient flows"),
         "added": (lambda h, p: h + p, "has to be 0"),
-        "times": (lambda h, p: h * p / p.detach(), "whichever word"),
-        "minus": (lambda h, p: h - (p - p.detach()), "that of probs"),
-        "twice": (lambda h, p: h + 2 * (p - p.detach()), "that of probs"),
+        "times": (lambda h, p: h * p / p.detach(), "that of probs, whichever word"),
+        "minus": (lambda h, p: h - (p - p.detach()), "that of probs, whichever word"),
+        "twice": (lambda h, p: h + 2 * (p - p.detach()), "that of probs, whichever word"),
         "rounding": (lambda h, p: h + p - p.detach(), "rounding"),
-        "argmax": (lambda h, p: torch.eye(6)[p.argmax(1)], "should be one_hot"),
+        "argmax": (lambda h, p: torch.eye(6)[p.argmax(1)], "has to be 0"),
     },
     exercises.grid_posterior: {
-        "no spacing": (lambda f, g: on_grid(f, g, spacing=False), "spacing"),
-        "not normalised": (lambda f, g: on_grid(f, g, normalise=False), "mean"),
-        "variance": (lambda f, g: on_grid(f, g, variance=True), "variance"),
+        "no spacing": (lambda f, g: on_grid(f, g, spacing=False), "multiply the sum by the grid's spacing"),
+        "not normalised": (lambda f, g: on_grid(f, g, normalise=False), "divide p(x, z) by p(x) first"),
+        "variance": (lambda f, g: on_grid(f, g, variance=True), "that is the variance"),
         "around zero": (lambda f, g: on_grid(f, g, centre=False), "posterior's mean"),
         "underflow": (lambda f, g: on_grid(f, g, stable=False), "underflows"),
-        "the most probable z": (lambda f, g: (on_grid(f, g)[0], g[f(g).argmax()], on_grid(f, g)[2]), "mean"),
+        "the most probable z": (
+            lambda f, g: (on_grid(f, g)[0], g[f(g).argmax()], on_grid(f, g)[2]),
+            "most probable z, not its mean",
+        ),
         "p, not log p": (lambda f, g: (on_grid(f, g)[0].exp(), *on_grid(f, g)[1:]), "take its logarithm"),
-        "another order": (lambda f, g: on_grid(f, g)[::-1], "log p"),
+        "another order": (lambda f, g: on_grid(f, g)[::-1], "add up exp(log_joint) over the grid"),
         "two numbers": (lambda f, g: on_grid(f, g)[:2], "three numbers"),
     },
     exercises.whole_bits: {
@@ -647,9 +667,9 @@ WRONG = {
         "the page for every number": (lambda p, x: whole(p, x, x[0].numel()), "sent once"),
         "the page subtracted": (lambda p, x: whole(p, x, -1), "signs are equal"),
         "averaged": (lambda p, x: whole(p, x).mean(), "do not average"),
-        "base 10": (lambda p, x: whole(p, x) * math.log10(2), "and yours"),
-        "a constant": (lambda p, x: torch.ones(len(p)), "and yours"),
-        "each pixel": (lambda p, x: -x / math.log(2), "shape"),
+        "base 10": (lambda p, x: whole(p, x) * math.log10(2), "image 0 costs 4.16330 bits a dimension, and yours 1.25"),
+        "a constant": (lambda p, x: torch.ones(len(p)), "image 0 costs 4.16330 bits a dimension, and yours 1.00"),
+        "each pixel": (lambda p, x: -x / math.log(2), "should have shape"),
     },
     exercises.attend_back: {
         "no mask": (lambda q, k, v: attention(q, k, v, hide=lambda s: s), "must not attend to later"),
@@ -657,7 +677,7 @@ WRONG = {
             lambda q, k, v: (q @ k.T / q.shape[1] ** 0.5).softmax(-1).tril() @ v,
             "before the softmax",
         ),
-        "scores times the mask": (lambda q, k, v: attention(q, k, v, hide=torch.tril), "row"),
+        "scores times the mask": (lambda q, k, v: attention(q, k, v, hide=torch.tril), "row 2 should begin with"),
         "turned": (
             lambda q, k, v: attention(
                 q, k, v, hide=lambda s: s.masked_fill(torch.ones_like(s).tril(-1).bool(), -math.inf)
@@ -668,10 +688,22 @@ WRONG = {
             lambda q, k, v: attention(
                 q, k, v, hide=lambda s: s.masked_fill(torch.ones_like(s).triu().bool(), -math.inf)
             ),
-            "attends to itself",
+            "the first position attends to itself",
         ),
-        "no scale": (lambda q, k, v: attention(q, k, v, scale=False), "root of D"),
-        "keys and queries swapped": (lambda q, k, v: attention(k, q, v), "row"),
+        "itself hidden, but for the first": (
+            lambda q, k, v: attention(
+                q,
+                k,
+                v,
+                hide=lambda s: s.masked_fill(
+                    torch.ones_like(s).triu().index_fill(1, torch.tensor(0), 0).bool(), -math.inf
+                ),
+            ),
+            "as well",
+        ),
+        "no scale": (lambda q, k, v: attention(q, k, v, scale=False), "divide the scores by the root of D"),
+        "scaled by D": (lambda q, k, v: attention(q / q.shape[1] ** 0.5, k, v), "not by D"),
+        "keys and queries swapped": (lambda q, k, v: attention(k, q, v), "row 4 should begin with"),
         "softmax over queries": (
             lambda q, k, v: (
                 (q @ k.T / q.shape[1] ** 0.5)
@@ -679,10 +711,10 @@ WRONG = {
                 .softmax(0)
                 @ v
             ),
-            "row",
+            "row 1 should begin with",
         ),
-        "values left out": (lambda q, k, v: attention(q, k, k), "row"),
-        "weights only": (lambda q, k, v: attention(q, k, torch.eye(len(q), dtype=q.dtype)), "shape"),
+        "values left out": (lambda q, k, v: attention(q, k, k), "row 0 should begin with"),
+        "weights only": (lambda q, k, v: attention(q, k, torch.eye(len(q), dtype=q.dtype)), "should have shape"),
     },
     exercises.slack_of_page: {
         "no prior": (lambda p, x, k: slack(0 * p, x, k), "add log_prior"),
@@ -694,11 +726,17 @@ WRONG = {
             lambda p, x, k: -((p + x).exp().gather(1, k[:, None])[:, 0] / (p + x).exp().sum(1)).log(),
             "logsumexp",
         ),
-        "likelihood of the page only": (lambda p, x, k: -x.gather(1, k[:, None])[:, 0], "slack should be"),
-        "mean over pages": (lambda p, x, k: slack(p, x, k) - math.log(len(p)), "slack should be"),
-        "averaged": (lambda p, x, k: slack(p, x, k).mean(), "shape"),
+        "likelihood of the page only": (lambda p, x, k: -x.gather(1, k[:, None])[:, 0], "image 2's slack should be"),
+        "mean over pages": (lambda p, x, k: slack(p, x, k) - math.log(len(p)), "image 1's slack should be"),
+        "averaged": (lambda p, x, k: slack(p, x, k).mean(), "should have shape"),
     },
 }
+
+
+def test_every_exercise_has_right_answers_and_wrong_ones():
+    """The right ones are the control of the wrong ones: a marker that refuses everything would catch every error."""
+    known = {value for value in vars(exercises).values() if hasattr(value, "__wrapped__")}
+    assert set(RIGHT) == set(WRONG) == known
 
 
 @pytest.mark.parametrize(("exercise", "answer"), [(e, a) for e, answers in RIGHT.items() for a in answers])
@@ -710,13 +748,22 @@ def test_right_answers_in_another_style_are_accepted(exercise, answer, capsys):
 @pytest.mark.parametrize(("exercise", "what"), [(e, w) for e, answers in WRONG.items() for w in answers])
 def test_wrong_answers_get_a_hint(exercise, what, caught):
     answer, hint = WRONG[exercise][what]
+    said = []
 
     def attempt():
-        with pytest.raises(Wrong, match=f"✗ exercise .*({hint})") as seen:
+        try:
             exercise(answer)
-        raise seen.value
+        except Wrong as wrong:
+            said.append(str(wrong))
+            raise
 
     caught(what, attempt)
+    # what was said is looked at out here: in attempt, a missing hint would pass for the error that was planted
+    assert said, "another assertion than the marker's failed"
+    assert said[0].startswith(f"✗ exercise {exercise.__doc__.split()[0]}: ")
+    assert hint in said[0]
+    others = {other for _, other in WRONG[exercise].values()} - {hint}
+    assert [other for other in others if other in said[0]] == []  # or the table could not tell two hints apart
 
 
 @pytest.mark.parametrize("exercise", WRONG)

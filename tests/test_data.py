@@ -35,6 +35,70 @@ def test_a_seed_draws_the_same_images_and_another_seed_others(rgb):
     assert not np.array_equal(x, glyphs.draw(30, seed=4, rgb=rgb)[0])
 
 
+DRAWN = {  # glyphs.VERSION -> its figures; a new VERSION is a new row, and no row ever changes
+    1: {
+        "glyphs": (
+            [37.58, 85.85, 16.75, 18.02],
+            [
+                [0, 16.96, 14.47, 0, 0, 130.37, 81.80, 0, 0, 93.12, 186.78, 1.96, 0, 0, 56.33, 0],
+                [0, 34.35, 31.27, 0, 6.61, 94.31, 138.47, 0, 0, 66.96, 35.49, 0, 0, 44.57, 0, 0],
+            ],
+        ),
+        "glyphs-rgb": (
+            [127.37, 74.57, 12.16, 12.58],
+            [
+                [127.16, 124.22, 128.59, 126.02, 100.48, 113.37, 108.36, 76.21, 63.54, 74.91, 44.13, 67.01],
+                [148.49, 167.39, 121.91, 158.68, 134.21, 109.99, 131.99, 128.41, 144.67, 117.99, 131.69, 137.48],
+            ],
+        ),
+    }
+}
+
+
+def the_drawing_is_that_of_its_version(module, name):
+    """1010 images: their mean, their spread, the mean step down and across; and the first and the last, in a few mean blocks.
+
+    The same to 0.01 with Pillow 10.1 to 13.0 (FreeType 2.13.2 to 2.14.3), Matplotlib 3.9 and 3.11, and with or without vector
+    instructions. Noise of 2 levels in each template would move the four numbers by 0.02 and a block by 0.2; a digit moved by one
+    of the canvas's 48 pixels moves blocks by 19.
+    """
+    assert module.VERSION in DRAWN, "a new drawing: add its figures"
+    x = module.draw(1010, seed=0, rgb=name == "glyphs-rgb")[0].astype(float)  # the last ones belong to a second chunk
+    four = [x.mean(), x.std(), np.abs(np.diff(x, axis=2)).mean(), np.abs(np.diff(x, axis=3)).mean()]
+    side = {"glyphs": 7, "glyphs-rgb": 16}[name]
+    blocks = x[[0, -1]].reshape(2, x.shape[1], x.shape[2] // side, side, x.shape[3] // side, side).mean((3, 5))
+    known = DRAWN[module.VERSION][name]
+    checks.check("over all images", np.array(four) - known[0], 0.05)
+    checks.check("blocks of two images", blocks.reshape(2, -1) - known[1], 0.25)
+
+
+@pytest.mark.parametrize("name", ["glyphs", "glyphs-rgb"])
+def test_another_drawing_has_another_version(name):
+    """The cache goes by VERSION: without a new one, whoever has drawn before keeps the old images."""
+    the_drawing_is_that_of_its_version(glyphs, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("glyphs", "(_CANVAS - 32) // 2)", "(_CANVAS - 32) // 2 + 1)"),
+        ("glyphs", "(_CANVAS - width) // 2", "(_CANVAS - width) // 2 + 1"),
+        ("glyphs", "n, 0.12, 0.32", "n, 0.12, 0.34"),
+        ("glyphs", "randn(n, 2, 4, 4, generator=generator) * 0.045", "randn(n, 2, 4, 4, generator=generator) * 0.05"),
+        ("glyphs", "_CHUNK = 1000", "_CHUNK = 2000"),
+        ("glyphs", '"DejaVuSans-Bold",\n', '"DejaVuSerif-Bold",\n'),
+        ("glyphs-rgb", "dark * ground * 0.5", "dark * ground * 0.45"),
+        ("glyphs-rgb", "0.6 + stroke * 0.4", "0.65 + stroke * 0.35"),
+        ("glyphs-rgb", "0.06 * stripes", "0.065 * stripes"),
+        ("glyphs-rgb", "(ground + texture)).clamp_(0, 1)", "(ground + texture)).clamp_(0, 1).flip(1)"),
+        ("glyphs-rgb", ".round_()", ""),
+        ("glyphs-rgb", "VERSION = 1 ", "VERSION = 2 "),  # raised, and no figures given
+    ],
+)
+def test_planted_changes_of_the_drawing_are_seen(name, old, new, plant, caught):
+    caught(f"{old} -> {new}", lambda: the_drawing_is_that_of_its_version(plant("vaelib.glyphs", old, new), name))
+
+
 def test_the_label_is_the_digit_drawn():
     """A linear classifier, fitted to other images, reads the labels: nothing is shuffled apart."""
     train, test = data.load("glyphs"), data.load("glyphs", train=False)
@@ -82,6 +146,23 @@ def test_the_cache_is_used(small, tmp_path, monkeypatch):
     first = data.load("glyphs", root=tmp_path)
     monkeypatch.setattr(glyphs, "draw", lambda *a, **k: pytest.fail("drawn again"))
     assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+
+
+def a_new_version_is_drawn_anew(module, root, monkeypatch):
+    drawn = []
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "BUILT_IN_COUNTS", {True: 40, False: 20})
+        patch.setattr(glyphs, "draw", lambda *a, _draw=glyphs.draw, **k: (drawn.append(1), _draw(*a, **k))[1])
+        for version in (1, 2, 2):
+            patch.setattr(glyphs, "VERSION", version)
+            module.load("glyphs", root=root)
+    assert len(drawn) == 2
+
+
+def test_the_cache_goes_by_version(tmp_path, monkeypatch, caught, plant):
+    a_new_version_is_drawn_anew(data, tmp_path / "right", monkeypatch)
+    mutant = plant("vaelib.data", "-v{glyphs.VERSION}", "")
+    caught("no version", lambda: a_new_version_is_drawn_anew(mutant, tmp_path / "wrong", monkeypatch))
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "other"])

@@ -1,3 +1,4 @@
+import functools
 import os
 import random
 import subprocess
@@ -47,9 +48,58 @@ def test_an_absent_device_is_said(monkeypatch):
 
 def test_one_line_says_what_is_used():
     line = vaelib.describe_device(torch.device("cpu"))
-    assert line.startswith("cpu, ")
-    assert "threads, torch 2." in line
+    assert line.startswith(f"cpu, {torch.get_num_threads()} thread")
+    assert ", torch 2." in line
     assert "\n" not in line
+
+
+FRESH = """
+import sys, vaelib, vaelib.train, vaelib.bounds, vaelib.evaluate
+print(sorted({"torchvision", "matplotlib", "sympy", "sklearn", "IPython"} & set(sys.modules)))
+import os, numpy, threadpoolctl, torch
+counts = lambda: {pool["num_threads"] for pool in threadpoolctl.threadpool_info()}
+before = counts()
+print(vaelib.share_cores(), vaelib.share_cores())
+x = torch.randn(300, 300)
+torch.linalg.svd(x), numpy.linalg.svd(x.numpy())
+print(before == counts(), counts() == {1}, os.environ.get("OMP_NUM_THREADS"))
+print(vaelib.describe_device("cpu"))
+"""
+
+
+@functools.cache
+def fresh(given):
+    """The lines that FRESH prints in a new process, which takes seconds to import PyTorch, with these settings."""
+    ours = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VAELIB_BUDGET")
+    settings = {name: value for name, value in os.environ.items() if name not in ours} | dict(given)
+    done = subprocess.run([sys.executable, "-c", FRESH], capture_output=True, text=True, check=True, env=settings)
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("given", "threads", "left", "said"),
+    [
+        ({}, 1, False, "cpu, 1 thread (OMP_NUM_THREADS sets more), "),
+        ({"OMP_NUM_THREADS": "2"}, 2, True, "cpu, 2 threads, "),
+        ({"OPENBLAS_NUM_THREADS": "2"}, None, True, "cpu, "),
+        ({"VAELIB_BUDGET": "full"}, None, True, "cpu, "),
+    ],
+)
+def test_a_lesson_takes_one_thread_unless_it_is_told_otherwise(given, threads, left, said):
+    """After NumPy and PyTorch are loaded, as in a notebook: every pool of theirs."""
+    _, counts, pools, line = fresh(tuple(given.items()))
+    first, second = counts.split()
+    assert first == second
+    if threads is not None:
+        assert int(first) == threads
+    untouched, one, set_to = pools.split()
+    if left:
+        assert untouched == "True"
+        assert set_to == given.get("OMP_NUM_THREADS", "None")
+    else:
+        assert (one, set_to) == ("True", "1")
+    assert line.startswith(said)
+    assert ("sets more" in line) == (not left)
 
 
 def test_seeding_reaches_every_global_generator():
@@ -85,9 +135,4 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_import_is_light():
-    heavy = "{'torchvision', 'matplotlib', 'sympy', 'sklearn', 'IPython'}"
-    code = (
-        f"import sys, vaelib, vaelib.train, vaelib.bounds, vaelib.evaluate; print(sorted({heavy} & set(sys.modules)))"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
-    assert output.stdout.strip() == "[]"
+    assert fresh(())[0] == "[]"

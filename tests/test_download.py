@@ -4,30 +4,72 @@ import gzip
 import hashlib
 import http.server
 import io
-import json
+import multiprocessing
+import os
 import pickle
 import signal
-import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from vaelib import data
 
+# To import PyTorch and torchvision takes seconds. On Linux one process does it, and the others are forked from that one.
+FORKED = sys.platform == "linux"
+PROCESSES = multiprocessing.get_context("forkserver" if FORKED else "spawn")
+if FORKED:
+    PROCESSES.set_forkserver_preload(["torchvision", "pytest"])
+
+BEGIN = """
+import os, signal, sys
+for number, place in ((1, out), (2, err)):
+    os.dup2(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite started with & inherits that Ctrl-C is ignored
+"""
+
+
+class Fresh:
+    """Python source text that runs, with these variables, in a process of its own."""
+
+    def __init__(self, source, **variables):
+        self.folder = tempfile.TemporaryDirectory()
+        self.streams = [Path(self.folder.name) / name for name in ("out", "err")]
+        out, err = (str(path) for path in self.streams)
+        arguments = (BEGIN + source, {"__name__": "fresh", "out": out, "err": err, **variables})
+        self.process = PROCESSES.Process(target=exec, args=arguments, daemon=True)
+        self.process.start()
+
+    def kill(self, how):
+        if self.process.is_alive():
+            os.kill(self.process.pid, how)
+
+    def finish(self):
+        """Its exit code, which is -9 after signal 9, and the texts of standard output and standard error."""
+        self.process.join(120)
+        assert self.process.exitcode is not None, "it does not end"
+        with self.folder:
+            return self.process.exitcode, *(path.read_text() for path in self.streams)
+
+
 DRIVER = """
-import json, sys
 import torchvision
 from vaelib import data
-settings = json.loads(sys.argv[1])
+os.environ["VAELIB_DATA"] = root
+if most_bytes:  # a write past that fails, as on a full disk
+    import resource
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 M, C = torchvision.datasets.MNIST, torchvision.datasets.CIFAR10
-M.mirrors, M.resources = settings["mirrors"], [tuple(r) for r in settings["resources"]]
-C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = settings["cifar"]
-data._TIMEOUT_S = settings["timeout"]
-sys.exit(data.main(["download", *sys.argv[2:]]))
+M.mirrors, M.resources = mirrors, resources
+C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = cifar
+data._TIMEOUT_S = timeout
+sys.exit(data.main(["download", *names]))
 """
 
 
@@ -105,49 +147,32 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server(files):
     with Server(files[0]) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()
 
 
-def start(files, port, root, *names, timeout=10, preexec=None):
+def start(files, port, root, *names, timeout=10, most_bytes=None):
     made, lists = files
     url = f"http://127.0.0.1:{port}/"
     meta = {"filename": "batches.meta", "key": "label_names", "md5": lists["batches.meta"]}
     batches = [[k, v] for k, v in lists.items() if k.startswith("data")]
-    settings = {
-        "mirrors": [url],
-        "resources": [[n, md5(b)] for n, b in made.items() if "ubyte" in n],
-        "cifar": [
+    return Fresh(
+        DRIVER,
+        root=str(root),
+        names=names,
+        mirrors=[url],
+        resources=[(n, md5(b)) for n, b in made.items() if "ubyte" in n],
+        cifar=[
             f"{url}cifar-10-python.tar.gz",
             md5(made["cifar-10-python.tar.gz"]),
             batches,
             [["test_batch", lists["test_batch"]]],
             meta,
         ],
-        "timeout": timeout,
-    }
-    environment = {**__import__("os").environ, "VAELIB_DATA": str(root)}
-
-    def before():
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite started with & inherits that Ctrl-C is ignored
-        if preexec:
-            preexec()
-
-    command = [sys.executable, "-c", DRIVER, json.dumps(settings), *names]
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=before if sys.platform != "win32" else None,
+        timeout=timeout,
+        most_bytes=most_bytes,
     )
-
-
-def finish(process):
-    out, err = process.communicate(timeout=120)
-    return process.returncode, out, err
 
 
 def sentence(err):
@@ -156,7 +181,7 @@ def sentence(err):
 
 
 def test_download_load_damage_repair(files, server, tmp_path):
-    code, out, err = finish(start(files, server.server_port, tmp_path, "mnist", "cifar10"))
+    code, out, err = start(files, server.server_port, tmp_path, "mnist", "cifar10").finish()
     assert code == 0, err
     assert "mnist: 60,000 training and 10,000 test images, whole" in out
     assert "%|" in err  # a progress bar
@@ -166,7 +191,7 @@ def test_download_load_damage_repair(files, server, tmp_path):
     assert images.x[7, 0, 3, 4] == 7
 
     server.bodies.clear()
-    assert finish(start(files, server.server_port, tmp_path, "mnist"))[0] == 0
+    assert start(files, server.server_port, tmp_path, "mnist").finish()[0] == 0
     assert server.bodies == []  # there and whole: nothing is fetched
 
     target = tmp_path / "MNIST" / "raw" / "train-images-idx3-ubyte"
@@ -177,7 +202,7 @@ def test_download_load_damage_repair(files, server, tmp_path):
             data.DataError, match=r"mnist in .* is damaged .*run `python -m vaelib.data download mnist` to repair it"
         ):
             data.load("mnist", root=tmp_path)
-    code, out, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    code, out, err = start(files, server.server_port, tmp_path, "mnist").finish()
     assert code == 0, err
     assert "is damaged" in out
     assert torch_equal(data.load("mnist", root=tmp_path).x, images.x)
@@ -190,7 +215,7 @@ def torch_equal(a, b):
 @pytest.mark.parametrize("fault", ["cut", "damage"])
 def test_a_bad_transfer_is_said_and_the_next_run_repairs_it(files, server, tmp_path, fault):
     server.fault["t10k-images-idx3-ubyte.gz"] = fault
-    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    code, _, err = start(files, server.server_port, tmp_path, "mnist").finish()
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert "was not downloaded" in sentence(err)[0]
@@ -199,7 +224,7 @@ def test_a_bad_transfer_is_said_and_the_next_run_repairs_it(files, server, tmp_p
         data.load("mnist", root=tmp_path)
     server.fault.clear()
     server.bodies.clear()
-    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    code, _, err = start(files, server.server_port, tmp_path, "mnist").finish()
     assert code == 0, err
     assert server.bodies.count("train-images-idx3-ubyte.gz") == 0  # what had arrived whole was kept
 
@@ -209,13 +234,13 @@ def test_a_bad_transfer_is_said_and_the_next_run_repairs_it(files, server, tmp_p
 def test_an_interrupted_download_is_never_taken_for_whole(files, server, tmp_path, how):
     server.fault["train-labels-idx1-ubyte.gz"] = "stall"
     process = start(files, server.server_port, tmp_path, "mnist", timeout=60)
-    for _ in range(600):
+    for _ in range(3000):
         if "train-labels-idx1-ubyte.gz" in server.bodies:
             break
-        time.sleep(0.1)
-    time.sleep(0.5)
-    process.send_signal(how)
-    code, _, err = finish(process)
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.kill(how)
+    code, _, err = process.finish()
     assert code == (130 if how == signal.SIGINT else -9)
     if how == signal.SIGINT:
         assert "stopped; what arrived whole is kept" in err
@@ -227,7 +252,7 @@ def test_an_interrupted_download_is_never_taken_for_whole(files, server, tmp_pat
     for name in ("train-labels", "t10k-labels"):
         (raw / f"{name}-idx1-ubyte").write_bytes(b"half")
     server.fault.clear()
-    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist"))
+    code, _, err = start(files, server.server_port, tmp_path, "mnist").finish()
     assert code == 0, err
     assert data.load("mnist", root=tmp_path).x.shape == (60_000, 1, 28, 28)
     assert not (tmp_path / "MNIST.partial").exists()
@@ -236,7 +261,7 @@ def test_an_interrupted_download_is_never_taken_for_whole(files, server, tmp_pat
 def test_two_processes_at_once_do_no_harm(files, server, tmp_path):
     both = [start(files, server.server_port, tmp_path, "mnist") for _ in range(2)]
     for process in both:
-        code, _, err = finish(process)
+        code, _, err = process.finish()
         assert code == 0, err
     assert (
         server.bodies.count("train-images-idx3-ubyte.gz") <= 2
@@ -246,7 +271,7 @@ def test_two_processes_at_once_do_no_harm(files, server, tmp_path):
 
 def test_no_network_is_one_sentence_in_seconds(files, tmp_path):
     began = time.perf_counter()
-    code, _, err = finish(start(files, 9, tmp_path, "mnist"))  # nothing listens on port 9
+    code, _, err = start(files, 9, tmp_path, "mnist").finish()  # nothing listens on port 9
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert "was not downloaded" in sentence(err)[0]
@@ -257,7 +282,7 @@ def test_no_network_is_one_sentence_in_seconds(files, tmp_path):
 def test_a_silent_server_does_not_hang(files, server, tmp_path):
     server.fault["train-images-idx3-ubyte.gz"] = "stall"
     began = time.perf_counter()
-    code, _, err = finish(start(files, server.server_port, tmp_path, "mnist", timeout=1))
+    code, _, err = start(files, server.server_port, tmp_path, "mnist", timeout=1).finish()
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert time.perf_counter() - began < 30
@@ -266,13 +291,7 @@ def test_a_silent_server_does_not_hang(files, server, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="resource limits")
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_a_full_disk_is_one_sentence_and_leaves_nothing_that_looks_whole(files, server, tmp_path, name):
-    import resource
-
-    def limit():  # a write past 50 kB fails, as on a full disk
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
-
-    code, _, err = finish(start(files, server.server_port, tmp_path, name, preexec=limit))
+    code, _, err = start(files, server.server_port, tmp_path, name, most_bytes=50_000).finish()
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert "could not be fetched or written" in sentence(err)[0]
@@ -281,7 +300,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_that_looks_whole(files, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no /proc")
 def test_a_read_only_folder_is_one_sentence(files, server):
-    code, _, err = finish(start(files, server.server_port, "/proc/vaelib", "mnist"))
+    code, _, err = start(files, server.server_port, "/proc/vaelib", "mnist").finish()
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert "could not be fetched or written to /proc/vaelib" in sentence(err)[0]
@@ -289,6 +308,6 @@ def test_a_read_only_folder_is_one_sentence(files, server):
 
 def test_a_data_folder_that_is_a_file_is_one_sentence(files, server, tmp_path):
     (tmp_path / "file").touch()
-    code, _, err = finish(start(files, server.server_port, tmp_path / "file", "mnist"))
+    code, _, err = start(files, server.server_port, tmp_path / "file", "mnist").finish()
     assert code == 1
     assert sentence(err) == [f"VAELIB_DATA is {str(tmp_path / 'file')!r}, a file: give a folder for the image sets."]

@@ -212,7 +212,7 @@ PLANTED = [
     (check_discrete, "(log_q(phi, states).exp() * f(phi, states))", "(log_q(phi, states) * f(phi, states))"),
     (check_discrete, "f(phi, states)).sum(0).mean()", "f(phi, states)).mean()"),
     (check_discrete, "(log_q(phi, states).exp() * f", "(log_q(params, states).exp() * f"),
-    (check_discrete, "return -torch.empty", "return torch.empty"),
+    (check_discrete, "import gumbel as gumbel", "import gumbel as right\n\ngumbel = lambda *a, **k: -right(*a, **k)"),
     (check_discrete, "(logits + eps).argmax", "(logits - eps).argmax"),
     (check_discrete, "(logits + eps).argmax", "(logits.exp() + eps).argmax"),
     (check_straight_through, "+ probs - probs.detach()", "+ probs"),

@@ -37,6 +37,19 @@ def nearest(z, codebook):
     return (moved[:, :, None] - codebook).norm(dim=-1).argmin(-1).view(z.shape[0], *z.shape[2:])
 
 
+def clearly_nearest(vectors, codebook):
+    """The nearest word of each vector (..., D), in double precision; all others are farther than float32 could mistake.
+
+    A product of D numbers and half a square, added up in float32, are off by (D + 1) 2^-24 |z| |e| at most; twice that is a
+    squared distance, and two of them are compared.
+    """
+    z, e = vectors.double(), codebook.detach().double()
+    found = torch.cdist(z, e).square().topk(2, largest=False)
+    rounding = 4 * (z.shape[-1] + 1) * 2**-24 * float(z.norm(dim=-1).max()) * float(e.norm(dim=-1).max())
+    assert float((found.values[..., 1] - found.values[..., 0]).min()) > rounding  # or the seed is a bad one
+    return found.indices[..., 0]
+
+
 def off(vectors, among):
     """How far the vectors are from the nearest of the others, at most."""
     return float((vectors[:, None] - among[None]).norm(dim=-1).min(1).values.max())
@@ -83,32 +96,35 @@ def test_pieces_of_the_search_give_what_the_whole_gives(held, monkeypatch):
 
 def test_memory_of_the_search_does_not_grow_with_the_vectors(held):
     """A million vectors against 512 words: all distances at once would be 2 GB."""
+    torch.manual_seed(4)
     quantizer, z = VectorQuantizer(512, 2).eval(), maps(1_000_000, 2)
     codes = quantizer(z).codes
     assert codes.shape == (1_000_000,)
     assert max(held) <= 2**19
     some = torch.randint(1_000_000, (500,), generator=seeded(3))
-    exact = torch.cdist(z[some].double(), quantizer.codebook.double()).argmin(1)
-    assert torch.equal(codes[some], exact)
+    assert torch.equal(codes[some], clearly_nearest(z[some], quantizer.codebook))
 
 
 def test_autocast_flips_no_word(caught):
     """The search runs in float32 whatever surrounds it; in bfloat16 it would go wrong."""
+    torch.manual_seed(0)
     quantizer, z = VectorQuantizer(512, 64).eval(), maps(16, 64, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         found = quantizer(z)
-    assert torch.equal(found.codes, nearest(z.double(), quantizer.codebook.double()))
+    right = clearly_nearest(z.movedim(1, -1), quantizer.codebook)
+    assert torch.equal(found.codes, right)
     assert found.z_q.dtype == found.commitment_loss.dtype == torch.float32
     half = z.bfloat16()  # what an encoder under autocast hands over
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(quantizer(half).codes, nearest(half.double(), quantizer.codebook.double()))
+        assert torch.equal(quantizer(half).codes, clearly_nearest(half.movedim(1, -1), quantizer.codebook))
 
-    def in_bfloat16():
-        down = quantizer.codebook.bfloat16()
-        scores = z.bfloat16().movedim(1, -1) @ down.T - 0.5 * down.square().sum(1)
-        assert torch.equal(scores.argmax(-1), found.codes)
+    def search(dtype):
+        down = quantizer.codebook.to(dtype)
+        scores = z.to(dtype).movedim(1, -1) @ down.T - 0.5 * down.square().sum(1)
+        assert torch.equal(scores.argmax(-1), right)
 
-    caught("search in bfloat16", in_bfloat16)
+    search(torch.float32)
+    caught("search in bfloat16", lambda: search(torch.bfloat16))
 
 
 def test_layout_does_not_matter():
@@ -133,11 +149,13 @@ def test_straight_through_is_exact(caught):
     assert torch.equal(to_z, found.z_q.detach().cos() * weights)
     assert to_codebook is None  # the codebook does not hear the picture
 
-    def rounding():
-        e = quantizer.lookup(found.codes).detach()
-        assert torch.equal(z + (e - z).detach(), e)
+    e, at = quantizer.lookup(found.codes).detach(), z.detach()
 
-    caught("z + sg[e - z] is e up to rounding only", rounding)
+    def exact(value):
+        assert torch.equal(value, e)
+
+    exact(e + (at - at))
+    caught("z + sg[e - z] is e up to rounding only", lambda: exact(at + (e - at)))
 
 
 def test_losses_by_finite_differences():
@@ -171,6 +189,7 @@ def test_losses_by_finite_differences():
 
 def test_equal_to_another_library_with_a_learned_codebook():
     other = pytest.importorskip("vector_quantize_pytorch", reason="install vaelib[compare] to compare with it")
+    torch.manual_seed(0)
     theirs = other.VectorQuantize(
         dim=16,
         codebook_size=32,
@@ -241,24 +260,19 @@ def test_grid_equal_to_another_library():
 def test_without_memory_it_is_k_means(caught):
     points = maps(500, 2, seed=1, dtype=torch.float64)
     start = points[:7].clone()
-    quantizer = VectorQuantizer(7, 2, decay=0.0).double()
-    quantizer.codebook.copy_(start)
-    error = []
-    for steps in range(1, 4):
-        error.append(float(quantizer(points).commitment_loss.mean()))
-        lloyd = KMeans(7, init=start.numpy(), n_init=1, max_iter=steps, tol=0).fit(points.numpy())
-        assert torch.allclose(quantizer.codebook, torch.from_numpy(lloyd.cluster_centers_), atol=1e-10)
-    assert error == sorted(error, reverse=True)
 
-    def with_a_long_memory():
-        slow = VectorQuantizer(7, 2, decay=0.5).double()
-        slow.codebook.copy_(start)
-        slow(points)
-        slow(points)
-        lloyd = KMeans(7, init=start.numpy(), n_init=1, max_iter=2, tol=0).fit(points.numpy())
-        assert torch.allclose(slow.codebook, torch.from_numpy(lloyd.cluster_centers_), atol=1e-10)
+    def steps_of_lloyd(decay):
+        quantizer = VectorQuantizer(7, 2, decay=decay).double()
+        quantizer.codebook.copy_(start)
+        error = []
+        for steps in range(1, 4):
+            error.append(float(quantizer(points).commitment_loss.mean()))
+            lloyd = KMeans(7, init=start.numpy(), n_init=1, max_iter=steps, tol=0).fit(points.numpy())
+            assert torch.allclose(quantizer.codebook, torch.from_numpy(lloyd.cluster_centers_), atol=1e-10)
+        assert error == sorted(error, reverse=True)
 
-    caught("decay 0.5 in place of 0", with_a_long_memory)
+    steps_of_lloyd(0.0)
+    caught("decay 0.5 in place of 0", lambda: steps_of_lloyd(0.5))
 
 
 def test_the_words_come_from_before_the_update():
@@ -282,13 +296,37 @@ def test_nothing_is_learned_in_eval_mode():
     assert all(torch.equal(v, before[k]) for k, v in quantizer.state_dict().items())
 
 
-def test_usage_is_the_share_of_late():
-    quantizer = VectorQuantizer(3, 1, decay=0.9)
-    quantizer.codebook.copy_(torch.tensor([[0.0], [10.0], [20.0]]))
-    z = torch.tensor([[0.0], [0.0], [0.0], [10.0]])
-    for _ in range(100):
-        quantizer(z)
-    assert torch.allclose(quantizer.usage, torch.tensor([0.75, 0.25, 0.0]), atol=1e-4)
+def usage_agrees(module):
+    """Against the weights written out: the batch t steps ago counts 0.1 * 0.9^t, and nothing came before the first."""
+    pages = [[0, 0, 0, 1], [1, 2, 2, 2], [0, 1, 1, 1], [2, 2, 2, 2], [0, 0, 1, 2], [0, 0, 0, 0]]
+    for decay in (None, 0.7):  # the codebook's decay is another matter
+        quantizer = module.VectorQuantizer(3, 1, decay=decay)
+        with torch.no_grad():
+            quantizer.codebook.copy_(torch.tensor([[0.0], [10.0], [20.0]]))
+        for step, page in enumerate(pages, start=1):
+            quantizer(10 * torch.tensor(page)[:, None].float())
+            right = [
+                math.fsum(0.1 * 0.9 ** (step - 1 - t) * pages[t].count(word) / 4 for t in range(step))
+                for word in range(3)
+            ]
+            assert quantizer.usage.tolist() == pytest.approx(right, abs=1e-6), step
+        for _ in range(200):
+            quantizer(10 * torch.tensor(pages[0])[:, None].float())
+        assert quantizer.usage.tolist() == pytest.approx([0.75, 0.25, 0.0], abs=1e-6)
+
+
+def test_usage_is_the_share_of_late(caught, plant):
+    usage_agrees(quantize)
+    for old, new in [
+        ("_USAGE_DECAY = 0.9 ", "_USAGE_DECAY = 0.5 "),
+        ("_USAGE_DECAY = 0.9 ", "_USAGE_DECAY = 0.89 "),
+        ("_USAGE_DECAY = 0.9 ", "_USAGE_DECAY = 0.99 "),
+        ("self.usage.lerp_(share, 1 - _USAGE_DECAY)", "self.usage.lerp_(share, _USAGE_DECAY)"),
+        ("self.usage.lerp_(share, 1 - _USAGE_DECAY)", "self.usage.copy_(share)"),
+        ("self.usage.lerp_(share, 1 - _USAGE_DECAY)", "self.usage.lerp_(share, 1 - (self.decay or _USAGE_DECAY))"),
+        ("torch.zeros(codes))\n\n", "torch.full((codes,), 1 / codes))\n\n"),
+    ]:
+        caught(new, lambda old=old, new=new: usage_agrees(plant("vaelib.quantize", old, new)))
 
 
 @pytest.mark.parametrize("decay", [None, 0.9])
@@ -352,10 +390,11 @@ def test_perplexity_by_scipy(caught):
     assert perplexity(torch.zeros(4, dtype=torch.long), 9) == 1
     assert perplexity(torch.arange(9), 9) == pytest.approx(9)
 
-    def in_bits():
-        assert math.exp(entropy(share, base=2)) == pytest.approx(perplexity(codes, 9))
+    def in_base(base):
+        assert math.exp(entropy(share, base=base)) == pytest.approx(perplexity(codes, 9))
 
-    caught("e to the bits", in_bits)
+    in_base(math.e)
+    caught("e to the bits", lambda: in_base(2))
 
 
 def test_every_word_of_the_grid_comes_back():

@@ -1,11 +1,11 @@
 import os
 import signal
-import subprocess
 import sys
 import time
 
 import pytest
 import torch
+from test_download import Fresh
 from torch import nn
 
 from vaelib import train
@@ -235,50 +235,55 @@ def test_everything_that_resuming_restores_is_needed(tmp_path, caught, plant, fo
     mutant = plant("vaelib.train", forgotten, "start=0" if forgotten == "start=done" else "pass")
     settings = dict(batch_size=32, log_every=10, device=CPU, progress=False)
 
-    def attempt():
+    def attempt(module, path):
         whole, parts, resumed = make(), make(), make()
-        mutant.fit(whole, loss, DATA, steps=40, **settings)
-        mutant.fit(parts, loss, DATA, steps=20, checkpoint=tmp_path / "c.pt", **settings)
-        mutant.fit(resumed, loss, DATA, steps=40, checkpoint=tmp_path / "c.pt", **settings)
+        module.fit(whole, loss, DATA, steps=40, **settings)
+        module.fit(parts, loss, DATA, steps=20, checkpoint=path, **settings)
+        module.fit(resumed, loss, DATA, steps=40, checkpoint=path, **settings)
         assert same(whole, resumed)
 
-    caught(f"resume forgets {forgotten}", attempt)
+    attempt(train, tmp_path / "right.pt")
+    caught(f"resume forgets {forgotten}", lambda: attempt(mutant, tmp_path / "wrong.pt"))
 
 
 VICTIM = """
-import sys, time, torch
-sys.path.insert(0, sys.argv[3])
+import time, torch
 from test_train import make, loss, DATA, CPU
 from vaelib import train
 def slow(model, x, generator):
-    time.sleep(0.002)
+    time.sleep(0.004)
     return loss(model, x, generator)
 model = make()
 train.fit(
-    model, slow, DATA, steps=600, batch_size=32, log_every=10, device=CPU, progress=False,
-    checkpoint=sys.argv[1], checkpoint_seconds=0,
+    model, slow, DATA, steps=300, batch_size=32, log_every=10, device=CPU, progress=False,
+    checkpoint=checkpoint, checkpoint_seconds=0,
 )
-torch.save(model.state_dict(), sys.argv[2])
+torch.save(model.state_dict(), result)
 """
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9")
 def test_killed_and_started_again(tmp_path):
     whole = make()
-    fit(whole, steps=600)
+    fit(whole, steps=300)
     checkpoint, result = tmp_path / "c.pt", tmp_path / "weights.pt"
-    command = [sys.executable, "-c", VICTIM, str(checkpoint), str(result), os.path.dirname(__file__)]
-    for _ in range(2):
-        process = subprocess.Popen(command)
-        while not checkpoint.exists():
-            time.sleep(0.02)
-        time.sleep(0.4)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    files = {"checkpoint": str(checkpoint), "result": str(result)}
+    done = [0]
+    for delay in (0.05, 0.06, 0.07, 0.08):  # not in step with the writing of checkpoints
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else None
+        process = Fresh(VICTIM, **files)
+        while process.process.is_alive() and (not checkpoint.exists() or checkpoint.stat().st_mtime_ns == before):
+            time.sleep(0.01)
+        time.sleep(delay)
+        process.kill(signal.SIGKILL)
+        code, _, err = process.finish()
+        assert code == -signal.SIGKILL, err
+        done.append(torch.load(checkpoint, weights_only=True)["done"])
     assert not result.exists()
-    done = torch.load(checkpoint, weights_only=True)["done"]
-    assert 0 < done < 600
-    subprocess.run(command, check=True)
+    assert sorted(set(done)) == done  # each went on
+    assert done[-1] < 300
+    code, _, err = Fresh(VICTIM, **files).finish()
+    assert code == 0, err
     weights = torch.load(result, weights_only=True)
     assert all(torch.equal(weights[k], v) for k, v in whole.state_dict().items())
 
