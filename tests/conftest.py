@@ -116,12 +116,9 @@ SECONDS: dict[tuple[str, str], float] = {}  # (part, kind) -> of all its tests; 
 
 
 def pytest_runtest_logreport(report):
-    path = Path(report.nodeid.partition("::")[0])
-    kind = (
-        "cells" if path.suffix == ".ipynb" else "planted" if "test_planted_errors[" in report.nodeid else "other tests"
-    )
-    part = path.stem.removeprefix("test_")
-    SECONDS[part, kind] = SECONDS.get((part, kind), 0.0) + report.duration
+    planted = "test_planted_errors[" in report.nodeid
+    key = part_of(report.nodeid), "cells" if ".ipynb::" in report.nodeid else "planted" if planted else "other tests"
+    SECONDS[key] = SECONDS.get(key, 0.0) + report.duration
 
 
 def pytest_sessionfinish(session):

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from fresh import Fresh
 from PIL import Image
-from test_download import Fresh
 
 from vaelib import glyphs
 
@@ -29,9 +29,9 @@ def printed(name, *options):
     return out
 
 
-def drawn(folder, rgb):
-    """A folder of few images, for --data: the scripts judge a thousand training images, if there are so many."""
-    for part, count in (("train", 64), ("test", 300)):
+def drawn(folder, train, test, rgb=False):
+    """A folder of few images, for --data: the scripts judge all test images, or a thousand training images if there are."""
+    for part, count in (("train", train), ("test", test)):
         (folder / part).mkdir(parents=True)
         for k, image in enumerate(glyphs.draw(count, seed=count, rgb=rgb)[0]):
             Image.fromarray(image.transpose(1, 2, 0) if rgb else image[0]).save(folder / part / f"{k:03d}.png")
@@ -82,7 +82,7 @@ def test_the_readme_shows_the_measured_pixel_likelihoods(monkeypatch):
 
 
 def test_the_table_of_rebuilt_pictures(tmp_path):
-    colour = drawn(tmp_path / "images", rgb=True)
+    colour = drawn(tmp_path / "images", 400, 400, rgb=True)
     options = ["--data", colour, "--steps", 4, "--only", "cured", "--folder", tmp_path / "kept"]
     first, again = (printed("cifar10.py", *options) for _ in range(2))
     assert first == again  # the second run trains nothing, and judges the same
@@ -99,7 +99,7 @@ def test_the_table_of_rebuilt_pictures(tmp_path):
 
 
 def test_the_table_of_pixel_likelihoods(tmp_path):
-    grey = drawn(tmp_path / "images", rgb=False)
+    grey = drawn(tmp_path / "images", 64, 30)
     options = ["--data", grey, "--scale", 0.00001, "--images", 20, "--only", "grey-pp", "binary-plain"]
     options += ["--folder", tmp_path / "kept", "--keep", tmp_path / "kept.json"]
     first, again = (printed("pixels.py", *options) for _ in range(2))

@@ -5,7 +5,7 @@ import time
 
 import pytest
 import torch
-from test_download import Fresh
+from fresh import Fresh
 from torch import nn
 
 from vaelib import train
