@@ -83,11 +83,14 @@ def part_of(nodeid):
     return Path(nodeid.partition("::")[0]).stem.removeprefix("test_")
 
 
+LONG = ("build", "notebooks", "benchmarks", "download")  # the longest parts but for the notebooks
+
+
 def pytest_collection_modifyitems(items):
-    """A notebook's cells, then its planted errors; the later notebooks, which take longer, first."""
+    """A notebook's cells, then its planted errors; what takes long first, so that no core waits at the end."""
     stems = {part_of(item.nodeid) for item in items if item.path.suffix == ".ipynb"}
     PLANTED_IN.update(part_of(item.nodeid) for item in items if item.path.suffix == ".py")
-    places = {stem: k for k, stem in enumerate(sorted(stems, reverse=True))}
+    places = {part: k for k, part in enumerate((*sorted(stems, reverse=True), *LONG))}
     items.sort(key=lambda item: places.get(part_of(item.nodeid), len(places)))
 
 

@@ -91,10 +91,10 @@ PLANTED = {
         ("4 * (z - 1) ** 2", "2 * (z - 1) ** 2", "dimension-exact", "dimension-check"),
         ("raw_square - true_slope**2", "raw_square", "dimension-exact", "dimension-check"),
         (
-            "found = {name: measured_on(*way, seed=100 * k) for k, (name, way) in enumerate(vae_ways.items(), 1)}",
+            "for name, (by_group, _) in found.items():",
             "short = lambda *a, chunk: {k: 0.75 * v for k, v in gradients.leave_one_out(*a, chunk=chunk).items()}\n"
-            "found['leave-one-out, K = 4'] = measured_on(short, 4_000, 4, seed=300)",
-            "vae-measure",
+            "found['leave-one-out, K = 4'] = measured_on(short, 4_000, 4, seed=300)\n"
+            "for name, (by_group, _) in found.items():",
             "vae-check",
         ),
     ],

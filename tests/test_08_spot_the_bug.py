@@ -12,17 +12,17 @@ from vaelib import bugs
 from vaelib.exercises import Wrong
 
 STEM = "08_spot_the_bug"
-# the arms start from one seed each, so that one can be trained anew alone
-ALL_ARMS = "worded = {arm: trained_words(**mistake) for arm, mistake in mistakes.items()}"
+# the arms start from one seed each, so that one can be trained anew alone, where all are judged
+JUDGED = "x = x_test[:1000].to(device)"
 PLANTED = {
     "all four": [('run.history[0]["loss"] for arm', 'run.history[-1]["loss"] for arm', "train-check")],
     "B is worse": [('truth[arm] - truth["A"]', 'truth["A"] - truth[arm]', "truth")],
     "four more": [("1 - max(drops)", "min(drops) - 1", "words-truth")],
-    "F's loss": [(ALL_ARMS, 'worded["F"] = trained_words(weights=(1, 0.25))', "words-train", "words-truth")],
+    "F's loss": [(JUDGED, f'worded["F"] = trained_words(weights=(1, 0.25)); {JUDGED}', "words-truth")],
     "G rebuilds": [('error["G"] - error["E"]', 'error["E"] - error["G"]', "words-truth")],
     "H's words": [('fit_of_words["H"] / fit_of_words["E"]', 'fit_of_words["E"] / fit_of_words["H"]', "words-truth")],
     "E's codebook": [('worded["E"][2]', 'worded["G"][2]', "words-truth")],
-    "G's codebook": [(ALL_ARMS, 'worded["G"] = trained_words(weights=(0.25, 1))', "words-train", "words-truth")],
+    "G's codebook": [(JUDGED, f'worded["G"] = trained_words(weights=(0.25, 1)); {JUDGED}', "words-truth")],
     "it grows": [("steps=100, late=True", "steps=100, late=False", "words-alone")],
     "masks A": [
         ("(t < t[:, None])", "(t <= t[:, None] - 2)", "leak-truth"),

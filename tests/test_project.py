@@ -97,7 +97,7 @@ def test_names_that_others_rely_on():
 # ---- dependencies
 
 DIRECT = [*PROJECT["dependencies"], *(spec for extra in PROJECT["optional-dependencies"].values() for spec in extra)]
-CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+CONDA_NAMES = {"torch": "pytorch", "matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client"}
 
 
 def specs_of(specs):

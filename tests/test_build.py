@@ -1,0 +1,282 @@
+"""notebooks/build.py: what it runs, what it says, and that it ends."""
+
+import asyncio
+import base64
+import errno
+import importlib.util
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import nbformat
+import pytest
+import zmq.asyncio
+from jupyter_client.asynchronous import AsyncKernelClient
+from jupyter_client.channels import AsyncZMQSocketChannel
+from jupyter_client.session import Session
+from played import FOLDER, code_cells, read
+
+PATHS = sorted(FOLDER.glob("*.ipynb"))
+each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
+
+
+@pytest.fixture(scope="module")
+def build():
+    spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@each_notebook
+def test_pages_stand_alone(build, path):
+    page = build.page(read(path), path.stem)
+    assert not re.search(r"<(script|link|img)\b[^>]*\b(src|href)=[\"']?https?:", page)
+    assert not re.search(r"import .*https?:|@import", page)
+    assert page.count("<math") > 10
+    assert "\\mathcal" not in page  # every formula was converted
+    assert not re.search(r"<m[io]>(&|&amp;|&#x0*26;|\\\\)</m[io]>", page)  # rows and columns too
+    rows = sum(cell.source.count(r"\\") for cell in read(path).cells if cell.cell_type == "markdown")
+    assert page.count("<mtr") >= rows
+    for output in (o for cell in code_cells(path) for o in cell.outputs if "image/png" in o.get("data", {})):
+        assert base64.b64decode(output.data["image/png"]).startswith(b"\x89PNG")
+
+
+def small_course(folder, *sources):
+    for k, source in enumerate(sources):
+        heading = nbformat.v4.new_markdown_cell("# 00 · Title\n\n## A section")
+        cells = [heading, *(nbformat.v4.new_code_cell(s) for s in source)]
+        cells[-1].outputs = [nbformat.v4.new_output("stream", text="as the author saw it\n")]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / f"{k:02d}_small.ipynb")
+    return sorted(folder.glob("*.ipynb"))
+
+
+@pytest.fixture
+def built(build, tmp_path, monkeypatch):
+    """The folder that the build tool writes to."""
+    monkeypatch.setattr(build, "BUILD", tmp_path / "build")
+    return tmp_path / "build"
+
+
+# what vaelib.checks prints, without the seconds that loading it takes
+GOOD = ["print('✓ a: 0 ≤ 1')", "print('✓ b: holds')", "print('★ all < well')"]
+
+
+def test_the_course_is_run_and_told(build, built, tmp_path, capsys):
+    assert build.course(small_course(tmp_path, GOOD)) == 0
+    out = capsys.readouterr().out
+    assert "2 checks passed: all < well\n" in out
+    assert "make lab" in out
+    assert "all &lt; well" in (built / "index.html").read_text()
+    paths = small_course(tmp_path, ["1", "raise AssertionError('✗ a: 2 is not ≤ 1')", "print('✓ b: holds')"], GOOD)
+    assert build.course(paths) == 1
+    out = capsys.readouterr().out
+    assert "FAILED: cell 2 of 3 (A section): AssertionError: ✗ a: 2 is not ≤ 1" in out
+    assert "A check failed, or a cell did, in: 00_small." in out
+    assert "all < well" in out  # the others are run all the same
+    assert len(out.splitlines()) == 1 + 2 + 3  # no terminal: a line a notebook
+    for name in ("00_small.html", "00_small.ipynb"):
+        page = (built / name).read_text()
+        assert "This run is not whole" in page
+        assert "as the author saw it" not in page
+
+
+def test_a_dead_kernel_leaves_no_page_that_looks_finished(build, built, tmp_path, capsys):
+    paths = small_course(tmp_path, ["print('before')", "import os\nos.kill(os.getpid(), 9)", "print('after')"])
+    assert build.course(paths) == 1
+    assert "FAILED: cell 2 of 3 (A section): its kernel died" in capsys.readouterr().out
+    page = (built / "00_small.ipynb").read_text()
+    assert "This run is not whole" in page
+    assert "as the author saw it" not in page
+    assert [len(cell.outputs) for cell in code_cells(built / "00_small.ipynb")] == [1, 0, 0]
+    assert "FAILED" in (built / "index.html").read_text()
+
+
+def test_a_cell_that_runs_on_is_stopped_and_named(build, built, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("VAELIB_CELL_SECONDS", "2")
+    assert build.course(small_course(tmp_path, ["1", "import time\ntime.sleep(600)", "2"], ["print('★ on')"])) == 1
+    first, second = sorted(capsys.readouterr().out.splitlines()[1:3])
+    assert first.startswith("00_small")
+    assert "FAILED: cell 2 of 3 (A section) ran longer than 2 s" in first
+    assert second.endswith(": on")
+    monkeypatch.setenv("VAELIB_CELL_SECONDS", "soon")
+    with pytest.raises(SystemExit, match="VAELIB_CELL_SECONDS is 'soon': give a whole number"):
+        build.cell_seconds()
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_reply_whose_event_is_swallowed_costs_a_second(build, built, tmp_path, monkeypatch, capsys, patient):
+    """A send on the socket, while the client waits there, can take the news of the reply. nbclient's own client then waits for ever."""
+
+    seen = {}
+
+    def swallow(runner):
+        time.sleep(2)  # the loop stands still, and the reply comes
+        socket = zmq.Socket.shadow(runner.kc.shell_channel.socket.underlying)
+        seen["swallowed"] = bool(socket.getsockopt(zmq.EVENTS) & zmq.POLLIN)
+        seen["then"] = time.monotonic()
+
+    class Swallowing(build.Runner):
+        async def async_execute_cell(self, cell, cell_index, **settings):
+            if "sleep" in cell.source:
+                asyncio.get_running_loop().call_later(0.5, swallow, self)
+            await super().async_execute_cell(cell, cell_index, **settings)
+            if "sleep" in cell.source:
+                seen["lost"] = time.monotonic() - seen["then"]
+
+    monkeypatch.setattr(build, "Runner", Swallowing)
+    if not patient:
+        monkeypatch.setattr(build, "PatientClient", AsyncKernelClient)
+    monkeypatch.setenv("VAELIB_CELL_SECONDS", "12")
+    assert build.course(small_course(tmp_path, ["import time\ntime.sleep(1)", "print('on')"])) == 0
+    assert seen["swallowed"]
+    assert seen["lost"] < 4 if patient else seen["lost"] > 8  # until the cell's time is over, when it looks once more
+
+
+@pytest.mark.parametrize("patient", [True, False])
+def test_a_send_does_not_take_the_news_of_a_reply(build, monkeypatch, patient):
+    """The fault itself, on two sockets: a reply comes, a message is sent before anybody looks, and the reply is not heard of."""
+    monkeypatch.setattr(build, "AGAIN", 60.0)
+    kind = build.PatientChannel if patient else AsyncZMQSocketChannel
+
+    async def seconds():
+        context, session = zmq.asyncio.Context(), Session(key=b"")
+        with context, context.socket(zmq.ROUTER) as router, context.socket(zmq.DEALER) as dealer:
+            dealer.connect(f"tcp://127.0.0.1:{router.bind_to_random_port('tcp://127.0.0.1')}")
+            channel, kernel = kind(dealer, session), zmq.Socket.shadow(router.underlying)
+            channel.send(session.msg("execute_request"))
+            name, *_ = kernel.recv_multipart()
+            waiting = asyncio.create_task(channel.get_msg(3))
+            await asyncio.sleep(0.2)
+            session.send(kernel, "execute_reply", ident=name)
+            time.sleep(0.3)  # the reply is there, and the loop has not looked yet
+            channel.send(session.msg("comm_msg"))
+            began = time.monotonic()
+            assert (await waiting)["msg_type"] == "execute_reply"
+            return time.monotonic() - began
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        lost = runner.run(seconds())
+    assert lost < 1 if patient else lost > 2  # zmq looks once more when the time is over
+
+
+DRAWN = "import torch\nfrom vaelib import plots\n_ = plots.image_rows({'a': torch.rand(3, 1, 4, 4)})"
+
+
+def test_figures_that_are_not_there_are_a_failure(build, built, tmp_path, capsys):
+    assert build.course(small_course(tmp_path, [DRAWN, "print('Figure: a line alone.')"])) == 1
+    assert "FAILED: 2 figures are spoken of, and 1 are there" in capsys.readouterr().out
+
+
+def test_an_error_among_the_outputs_is_a_failure(build, built, tmp_path, capsys):
+    (path,) = small_course(tmp_path, ["1 / 0", "print('on')"])
+    notebook = read(path)
+    notebook.cells[1].metadata.tags = ["raises-exception"]
+    nbformat.write(notebook, path)
+    assert build.course([path]) == 1
+    assert "FAILED: ZeroDivisionError: division by zero" in capsys.readouterr().out
+
+
+def test_figures_do_not_depend_on_the_callers_settings(build, built, tmp_path, monkeypatch):
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\naxes.facecolor: black\nfont.size: 40\n")
+    (path,) = small_course(tmp_path, [DRAWN.replace("torch.rand", "torch.ones")])
+
+    def picture():
+        assert build.course([path]) == 0
+        (output,) = [o for cell in code_cells(built / path.name) for o in cell.outputs if "data" in o]
+        return output.data["image/png"], output.metadata["image/png"]["alt"]
+
+    plain = picture()
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
+    for backend in ("agg", "module://no.such.backend"):
+        monkeypatch.setenv("MPLBACKEND", backend)
+        assert picture() == plain
+    assert plain[1] == "12 images to a row; rows: a."
+
+
+def course_in_a_process(folder, encoding="utf-8"):
+    """`build.py course` of the notebooks that lie beside it, as a process of its own."""
+    shutil.copy(FOLDER / "build.py", folder)
+    return subprocess.Popen(
+        [sys.executable, str(folder / "build.py"), "course"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONIOENCODING": encoding},
+        start_new_session=True,  # so that Ctrl-C can be sent to it and its children, as a terminal does
+        # a suite that was started with & inherits that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def kernels_of(pid):
+    """Running kernels whose parent is this process."""
+    listing = subprocess.run(["ps", "-eo", "ppid,args"], capture_output=True, text=True, check=True).stdout
+    return [line for line in listing.splitlines() if line.split()[0] == str(pid) and "ipykernel" in line]
+
+
+def test_the_first_interrupt_ends_a_run_and_keeps_what_is_done(tmp_path):
+    folder, pages = tmp_path / "notebooks", tmp_path / "build"
+    folder.mkdir()
+    small_course(folder, GOOD, ["import time\ntime.sleep(300)"])
+    process = course_in_a_process(folder)
+    done = process.stdout.readline(), process.stdout.readline()
+    assert b"00_small" in done[1]  # the first is done, the second sleeps
+    assert len(kernels_of(process.pid)) == 1
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert out.decode() == "Stopped. 1 of 2 notebooks are done, their pages are in build/; no kernel runs on.\n"
+    assert err == b""
+    assert (pages / "00_small.html").exists()
+    assert not (pages / "01_small.html").exists()
+    assert "not run to its end" in (pages / "index.html").read_text()
+    assert kernels_of(process.pid) == []
+    small_course(folder, GOOD, GOOD)
+    again = course_in_a_process(folder)
+    out, err = again.communicate(timeout=120)
+    assert (again.returncode, err) == (0, b"")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii"])
+def test_a_terminal_without_the_characters_gets_others(encoding, tmp_path):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    small_course(folder, ["print('★ ✓ − ‖ ± 𝔼')"])
+    process = course_in_a_process(folder, encoding)
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, b"")
+    assert b"checks passed: ?" in out
+    assert (tmp_path / "build" / "index.html").exists()
+
+
+def test_a_disk_that_is_full_is_one_sentence(build, built, tmp_path, monkeypatch, capsys):
+    def full(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(build, "write", full)
+    assert build.course(small_course(tmp_path, GOOD)) == 1
+    out = capsys.readouterr().out
+    assert "FAILED: its page cannot be written: No space left on device" in out
+    assert "build/index.html cannot be written: No space left on device." in out
+    monkeypatch.setattr(build, "BUILD", tmp_path / "file")
+    (tmp_path / "file").write_text("")
+    assert build.course(small_course(tmp_path, GOOD)) == 1
+    assert "which cannot be written to" in capsys.readouterr().out
+
+
+def test_a_failing_notebook_is_not_renewed(build, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("VAELIB_DEVICE", raising=False)
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "data"))
+    for source in ("1 / 0", "import sys; print('noise', file=sys.stderr)"):
+        (path,) = small_course(tmp_path, [source])
+        before = path.read_bytes()
+        assert build.renew([path]) == 1
+        assert path.read_bytes() == before
+        assert "is left as it was" in capsys.readouterr().out
+    (path,) = small_course(tmp_path, ["from vaelib.console import bar\nwith bar(1) as b:\n    b.update(1)\nprint(1)"])
+    assert build.renew([path]) == 0
+    assert [output.text for output in code_cells(path)[0].outputs] == ["1\n"]
