@@ -3,7 +3,7 @@
 python benchmarks/explorers.py [--keep] [NAME …]    runs the notebooks (minutes), then moves each slider to five places
 
 "in bare figures": the same as a multiple of one small line plot, drawn in the same run, so that machines can be compared.
---keep writes benchmarks/explorers.json.
+--keep puts the figures into benchmarks/explorers.json, beside those of notebooks that are not named.
 """
 
 import argparse
@@ -55,7 +55,7 @@ def redraws(box):
 def measured(path):
     """name of the explorer -> its figures, after running the notebook."""
     namespace = {"__name__": "notebook"}
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, cell.id, "exec"), namespace)
@@ -90,7 +90,9 @@ def main():
         for name, row in kept[path.stem].items():
             print(f"| {path.stem} | {name} | {' | '.join(str(value) for value in row.values())} |", flush=True)
     if asked.keep:
-        HERE.joinpath("explorers.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        file = HERE / "explorers.json"
+        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        file.write_text(json.dumps(dict(sorted((known | kept).items())), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
