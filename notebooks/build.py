@@ -168,8 +168,9 @@ async def execute(path: Path, watch: Callable[[Place], None] = lambda place: Non
         await runner.async_execute()
     except CellExecutionError as error:
         problem = f"{where[at]}: {error.ename}: {' '.join(error.evalue.split())}"
-    except CellTimeoutError:
-        problem = f"{where[at]} ran longer than {limit} s and was stopped; VAELIB_CELL_SECONDS sets the limit"
+    except CellTimeoutError as error:
+        late = f"ran longer than {limit} s and was stopped; VAELIB_CELL_SECONDS sets the limit"
+        problem = f"{where[at]} {'lost some of its outputs' if 'IOPub' in str(error) else late}"
     except DeadKernelError:  # nbclient takes a cancelled run for this
         if asyncio.current_task().cancelling():
             raise asyncio.CancelledError from None
@@ -271,6 +272,7 @@ async def execute_all(paths: list[Path], screen: Screen, keep: Callable[[Path, O
 
 def run(paths: list[Path], keep: Callable[[Path, Outcome], str]) -> bool:
     """Run the notebooks; False where Ctrl-C ended it. By then every kernel is stopped."""
+    cell_seconds()  # a setting that is none is said before anything runs
     logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # what goes wrong is told here, once
     try:
         # pyzmq needs a selector loop, which is not Windows' own
@@ -408,7 +410,10 @@ def store(path: Path, outcome: Outcome) -> None:
     """The executed notebook and its page into build/. One that was cut short says so at its top."""
     notebook = clean(outcome.notebook)
     if outcome.problem:
-        words = f"**This run is not whole.** {html.escape(outcome.problem)}. What comes after that was not run."
+        left = any(cell.cell_type == "code" and cell.execution_count is None for cell in notebook.cells)
+        words = f"**This run is not whole.** {html.escape(outcome.problem)}." + (
+            " What follows was not run." if left else ""
+        )
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {words}", id="not-whole"))
     write(BUILD / path.name, nbformat.writes(notebook) + "\n")
     write(BUILD / f"{path.stem}.html", page(notebook, path.stem))

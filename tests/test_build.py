@@ -92,6 +92,7 @@ def test_a_dead_kernel_leaves_no_page_that_looks_finished(build, built, tmp_path
     page = (built / "00_small.ipynb").read_text()
     assert "This run is not whole" in page
     assert "as the author saw it" not in page
+    assert "What follows was not run" in page
     assert [len(cell.outputs) for cell in code_cells(built / "00_small.ipynb")] == [1, 0, 0]
     assert "FAILED" in (built / "index.html").read_text()
 
@@ -170,6 +171,7 @@ DRAWN = "import torch\nfrom vaelib import plots\n_ = plots.image_rows({'a': torc
 def test_figures_that_are_not_there_are_a_failure(build, built, tmp_path, capsys):
     assert build.course(small_course(tmp_path, [DRAWN, "print('Figure: a line alone.')"])) == 1
     assert "FAILED: 2 figures are spoken of, and 1 are there" in capsys.readouterr().out
+    assert "was not run" not in (built / "00_small.ipynb").read_text()  # every cell was
 
 
 def test_an_error_among_the_outputs_is_a_failure(build, built, tmp_path, capsys):
