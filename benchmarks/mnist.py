@@ -27,7 +27,7 @@ from torch import nn
 
 from vaelib import bounds, data, describe_device, evaluate, pick_device, train
 from vaelib.autoencoders import VAE
-from vaelib.device import written_whole
+from vaelib.files import written_whole
 from vaelib.nets import mlp, residual_mlp
 
 PUBLISHED = [  # Burda et al. 2016, table 1: one stochastic layer, 3,280 epochs; and their best, of two layers

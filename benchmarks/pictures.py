@@ -29,7 +29,7 @@ from cifar10 import trained as trained_vqvae
 
 from vaelib import budget, data, describe_device, evaluate, pick_device, plots, train
 from vaelib.autoencoders import VAE
-from vaelib.device import written_whole
+from vaelib.files import written_whole
 from vaelib.nets import conv_encoder
 from vaelib.pixelcnn import GatedPixelCNN, PixelCNN, PixelCNNpp
 from vaelib.quantize import perplexity

@@ -420,7 +420,7 @@ def store(path: Path, outcome: Outcome) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    from vaelib.device import written_whole  # loads PyTorch, which takes seconds: the kernels begin before
+    from vaelib.files import written_whole  # loads PyTorch, which takes seconds: the kernels begin before
 
     with written_whole(path) as file:
         file.write(text.encode("utf-8"))

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import vaelib
-from vaelib.device import written_whole
+from vaelib.files import written_whole
 
 
 @pytest.mark.parametrize(

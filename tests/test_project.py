@@ -70,7 +70,7 @@ def test_the_library_can_be_read_in_an_evening():
             }
             lines = path.read_text(encoding="utf-8").splitlines()
             count += sum(bool(re.match(r"\s*[^\s#]", line)) and k not in docstrings for k, line in enumerate(lines, 1))
-    assert count <= 2_120, count
+    assert count <= 2_600, count
 
 
 def test_public_things_are_documented():

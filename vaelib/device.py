@@ -1,10 +1,7 @@
-"""The machine: where a computation runs, how it is seeded, how large it is, and files that are written whole."""
+"""The machine: where a computation runs, how it is seeded, and how large it is."""
 
 import os
 import random
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -102,24 +99,3 @@ def budget(lesson, full):
     if choice not in ("lesson", "full"):
         raise ValueError(f"VAELIB_BUDGET is {choice!r}: use lesson (the default) or full.")
     return full if choice == "full" else lesson
-
-
-@contextmanager
-def written_whole(path: Path):
-    """Open a binary file that appears under ``path`` only once it is complete.
-
-    The bytes go to a temporary file in the same folder, which replaces ``path`` in one step at the end. A full disk, an
-    exception or a killed process leaves the old file, if there was one, as it was.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from vaelib.console import in_notebook, say
-from vaelib.device import written_whole
+from vaelib.files import written_whole
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")

@@ -10,7 +10,8 @@ from torch import nn
 
 from vaelib.console import bar
 from vaelib.data import minibatches
-from vaelib.device import pick_device, written_whole
+from vaelib.device import pick_device
+from vaelib.files import written_whole
 
 
 class Run(NamedTuple):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from vaelib.device import written_whole
+from vaelib.files import written_whole
 from vaelib.nets import conv_down, conv_up
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
