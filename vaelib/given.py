@@ -11,7 +11,7 @@ it says so. torch is imported where a tensor is looked at, so that modules that 
 import math
 import numbers
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +93,13 @@ def text(name: str, value: Any, use: str = "a text") -> str:
     if not isinstance(value, str):
         raise refuse(name, value, use)
     return value
+
+
+def mapping(name: str, value: Any, use: str, keys: type = str) -> dict:
+    """A mapping with at least one entry and keys of one type, as a dict; ``use`` says of what: "label -> images (N, C, H, W)"."""
+    if not isinstance(value, Mapping) or not value or not all(isinstance(key, keys) for key in value):
+        raise refuse(name, value, f"a mapping that is not empty, {use}")
+    return dict(value)
 
 
 def tensor(
@@ -252,5 +259,5 @@ def _said(name: str, value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{name}, a {value.dtype} NumPy array {value.shape},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, list, tuple, dict, set)):
-        return f"{name}={reprlib.repr(value)}"
+        return f"{name}={' '.join(reprlib.repr(value).split())}"  # a tensor inside has lines
     return f"{name}, an object of type {type(value).__name__},"
