@@ -133,7 +133,7 @@ def one_for_each_claim(request):
 
 
 def sliders_move(played):
-    """Every slider to both ends and to an odd value: a picture and its words each time; and no Output widget anywhere."""
+    """Every slider to both ends and to an odd value: another picture and its words each time; and no Output widget anywhere."""
     found = played.inside("explorers()")
     assert found
     assert {name: wrong for name, wrong in found.items() if wrong} == {}

@@ -5,7 +5,9 @@ import random
 import re
 import subprocess
 import sys
+import types
 
+import inside
 import ipywidgets
 import matplotlib
 import numpy as np
@@ -139,6 +141,8 @@ def test_rows_of_images():
         assert (list(ax.get_xticks()), list(ax.get_yticks())) == ([], [])
         label = ax.yaxis.label
         assert (label.get_rotation(), label.get_ha(), label.get_va(), label.get_size()) == (0, "right", "center", 11)
+    plain = drawn(plots.image_rows, {"a": PIXELS[:1] / 4 + 0.3}, columns=1)[0].axes[0].images[0]
+    assert plain.get_clim() == (0, 1)  # also where no pixel is white or black
     assert [ax.get_ylabel() for ax in figure.axes] == ["grey", "red"]
     assert {k: figure.get_layout_engine().get()[k] for k in ("h_pad", "hspace")} == {"h_pad": 0.02, "hspace": 0}
     assert pictures[0].said == "Figure: rows of images: grey, 3; red, 1."
@@ -846,6 +850,41 @@ def test_an_explorer_draws_at_every_move():
     ]  # fmt: skip
 
 
+def test_a_slider_that_is_ignored_is_noticed(monkeypatch):
+    """The test that each notebook's explorers pass: a value in a title or a label is no picture of it."""
+    one = PIXELS[:1]
+    drawings = {
+        "in words": lambda a, b: plots.image_rows({f"{b:.2f}": one * a}, f"b is {b:.2f}", 1),
+        "past a half": lambda a, b: plots.image_rows({"a": one * a * max(b, 0.5)}, columns=1),
+    }
+    boxes = {name: widgets.explorer(draw, a=(0.1, 1.0, 0.2), b=(0.1, 1.0, 0.2)) for name, draw in drawings.items()}
+    monkeypatch.setattr(inside, "get_ipython", lambda: types.SimpleNamespace(user_ns=boxes | {"a number": 3}))
+    found = inside.explorers()
+    found.pop("Output widgets", None)  # another test's
+    assert found == {
+        "in words": [f"b = {value}: the picture does not change" for value in ("1", "0.433", "0.2")],
+        "past a half": ["b = 0.2: the picture does not change"],
+    }
+
+
+def test_what_a_picture_shows_is_seen_whatever_draws_it():
+    z = torch.linspace(0, 1, 5)
+    for draw in (
+        lambda a: drawn(plots.image_rows, {"a": PIXELS * a}),
+        lambda a: drawn(plots.curves, {"a": ([0, 1, 2], [0, a, 1])}, "x", "y"),
+        lambda a: drawn(plots.scatter, {"a": {"b": torch.tensor([[0.0, 0], [1, a], [1, 1]])}}),
+        lambda a: drawn(plots.bound, z, {"q": z}, {"a": (0, -a)}),
+        lambda a: drawn(plots.bound, z, {"q": z * a}, {"a": (0, -1)}),
+        lambda a: drawn(plots.histograms, {"a": {"b": z**a}}, 0.0, "x"),
+        lambda a: drawn(plots.histograms, {"a": {"b": z}}, a, "x"),
+        lambda a: drawn(plots.cells, torch.rand(5, 2, generator=torch.Generator().manual_seed(0)), {"a": TEN * a}),
+        lambda a: drawn(plots.latent_points, {"a": TEN}, {"a": TEN[0] * a}, {"a": PIXELS[0]}),
+    ):
+        one, two, again = (inside._content(draw(value)[0]) for value in (0.3, 0.6, 0.3))
+        assert one == again
+        assert one != two
+
+
 def test_an_error_in_the_drawing_is_said_and_the_next_move_draws_again():
     def draw(a):
         if a > 0.5:
@@ -882,6 +921,38 @@ def test_sliders_have_whole_labels_and_readouts():
     assert [slider.description for slider in row.children] == ["pixels", "temperature", "up"]
     assert all(slider.style.description_width == "initial" for slider in row.children)
     assert [slider.step for slider in row.children] == [28, 0.1, 0.1]
+    assert [(slider.min, slider.max, slider.value) for slider in row.children] == [
+        (0, 784, 392), (0.2, 1.5, 1.0), (-3, 3, 0),
+    ]  # fmt: skip
+    assert {slider.layout.width for slider in row.children} == {"20em"}
+
+
+@pytest.mark.parametrize(
+    ("span", "step", "readout"),
+    [
+        ((0.0, 3.0, 0.0), 0.05, ".2f"),  # a sixtieth of the range, and the start at either end
+        ((0, 3, 3), 0.05, ".2f"),
+        ((np.int64(-6), np.float32(6), torch.tensor(6)), 0.2, ".2f"),
+        ([0, 3, 3, 3], 3, ".0f"),  # a step may be all of the range
+        ((0, 3, 0.5, 1), 1, ".2f"),
+        ((0.5, 3, 1, 1), 1, ".2f"),
+        ((0, 3, 1, 0.5), 0.5, ".2f"),
+    ],
+)
+def test_the_range_of_a_slider(span, step, readout):
+    slider = widgets._slider("name", span)
+    assert (slider.min, slider.max, slider.value) == tuple(float(number) for number in span[:3])
+    assert (slider.step, slider.readout_format) == (pytest.approx(step), readout)
+
+
+def test_a_slider_may_have_any_name_and_the_place_is_kept():
+    box = widgets.explorer(lambda draw, self: line(draw, self), draw=(0.0, 1.0, 0.5), self=(0.0, 1.0, 0.5))
+    _, caption, picture = box.children
+    assert caption.layout.min_height == "3em"
+    assert caption.value.startswith("<div aria-live='polite' style='line-height: 1.4'>Figure: y against x")
+    assert (picture.format, picture.layout.max_width, picture.layout.height) == ("png", "100%", "auto")
+    assert picture.description == ""  # which ipywidgets asks for
+    assert "description" in picture.get_state()
 
 
 def test_animation(tmp_path, capsys):
