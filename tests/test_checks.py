@@ -127,6 +127,7 @@ def test_check_mean(capsys):
     check_mean("no spread", torch.full((200,), 0.5), 0.5, slip=0.25)
     check_mean("a graph", draws.clone().requires_grad_(), torch.tensor(1.0, requires_grad=True), slip=np.float64(-1))
     check_mean("just enough", [0.0, 1.0] * 50, 0.5)
+    check_mean("a column", draws[:, None], 1.0, slip=-1.0)
     with pytest.raises(Failed, match="too close to tell"):
         check_mean("no spread", torch.full((200,), 0.5), 0.5, slip=0.5)
 
@@ -148,6 +149,7 @@ def test_a_mean_that_is_not_finite_never_holds(bad, slip):
             (torch.zeros(99), 0.0),
             r"float32 tensor \(99,\), was given: use independent draws in one row \(N,\), at least 100",
         ),
+        ((torch.tensor(0.5), 0.0), r"in one row \(N,\)"),
         ((torch.zeros(100, 2), 0.0), r"in one row \(N,\)"),  # two means at once: neither would be looked at
         ((None, 0.0), "samples=None"),
         (("draws", 0.0), "samples='draws'"),

@@ -731,6 +731,24 @@ def test_what_cannot_be_drawn_is_one_sentence(what, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("word", ["title", "xlabel", "ylabel", "axis"])
+def test_words_are_texts(word):
+    takes = {
+        plots.image_rows: ("title", {"a": GREY}),
+        plots.scatter: ("title", {"a": {"b": TEN}}),
+        plots.curves: ("title xlabel ylabel", {"a": ([1], [1])}),
+        plots.manifolds: ("title axis", {"a": GREY[:1]}, 1),
+        plots.histograms: ("xlabel", {"a": {"b": TEN[:, 0]}}, 0.0),
+        plots.cells: ("title", TEN, {"a": TEN}),
+        plots.maps: ("title xlabel ylabel", {"a": TEN}),
+    }
+    for draw, (words, *arguments) in takes.items():
+        if word in words.split():
+            given = {"xlabel": "x", "ylabel": "y"} if draw is plots.curves else {}
+            with pytest.raises(ValueError, match=f"{word}=None was given: use a text"):
+                draw(*arguments, **given | {word: None})
+
+
 @pytest.mark.parametrize("bad", [None, "text", [GREY], GREY, 3, {}, {1: GREY}], ids=lambda bad: type(bad).__name__)
 def test_where_a_mapping_belongs(bad):
     z = TEN[:, 0]
@@ -972,12 +990,38 @@ def test_animation(tmp_path, capsys):
     assert ink[0] == 255
     assert abs(ink[1] - 127) < 3
     assert ink[2] == 0
-    assert "Animation: 3 frames" in capsys.readouterr().out
+    assert capsys.readouterr().out == "Animation: 3 frames, saved as film.gif.\n"
     plots.animation(path, [torch.rand(2, 3, 4, 4)], columns=2)  # colour, over the old file
     assert path.read_bytes() != content
     with pytest.raises(ValueError, match=r"frames=\[\] was given"):
         plots.animation(path, [])
     assert [p.name for p in path.parent.iterdir()] == ["film.gif"]
+
+
+def test_an_animation_shows_every_pixel_of_every_frame(tmp_path):
+    """Grey as ink, colour as it is, each pixel a square; it repeats for ever, and the defaults are those of the docstring."""
+    colour = torch.zeros(3, 3, 2, 2)
+    colour[0, 0], colour[1, 1, 0], colour[2, 2, :, 0] = 1, 1, 0.5
+    greys = torch.linspace(0, 1, 31).view(1, 1, 1, 31)
+    for frames, columns, zoom in (([PIXELS, 1 - PIXELS], 2, 3), ([colour], 2, 2), ([greys, greys / 2], 1, 1)):
+        film = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", frames, columns=columns, zoom=zoom)))
+        assert film.n_frames == len(frames)
+        for k, images in enumerate(frames):
+            film.seek(k)
+            tile = plots._tile(images, columns)
+            wanted = (255 * (1 - tile if len(tile) == 1 else tile)).round().expand(3, -1, -1).permute(1, 2, 0).numpy()
+            found = np.asarray(film.convert("RGB"), float)
+            assert found.shape == (zoom * wanted.shape[0], zoom * wanted.shape[1], 3)
+            assert np.abs(found - wanted.repeat(zoom, 0).repeat(zoom, 1)).max() <= 1
+    film = Image.open(
+        io.BytesIO(plots.animation(tmp_path / "a.gif", [torch.zeros(9, 1, 4, 6), torch.ones(9, 1, 4, 6)]))
+    )
+    assert (film.size, film.info["loop"], film.info["duration"]) == ((2 * (8 * 7 - 1), 2 * (2 * 5 - 1)), 0, 400)
+    many = torch.rand(1, 3, 40, 40, generator=torch.Generator().manual_seed(0))
+    film = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", [many], columns=1, zoom=1)))
+    assert 100 < len(film.convert("RGB").getcolors(2000)) <= 128  # a palette keeps the file small
+    film = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", [many[:, :1]], columns=1, zoom=1)))
+    assert 20 < len(film.convert("RGB").getcolors(2000)) <= 32
 
 
 def test_an_animation_that_cannot_be_saved_is_there_all_the_same(tmp_path, capsys):

@@ -60,7 +60,7 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, 
     """Check that ``samples`` have the mean ``exact``: within 4 standard errors.
 
     Args:
-        samples: independent draws, (N,), N at least 100.
+        samples: independent draws, (N,) or (N, 1), N at least 100.
         exact: the mean from another computation.
         slip: what a usual mistake would give. It must lie at least 10 standard errors from ``exact``, or the check is too weak to
             tell the two apart, and fails.
@@ -74,7 +74,7 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, 
     name = f"in check_mean({claim!r}), "
     numbers, exact = _numbers(f"{name}samples", samples), _one(f"{name}exact", exact)
     exact_error = given.number(f"{name}exact_error", exact_error, least=0)
-    if numbers.ndim != 1 or len(numbers) < 100:
+    if numbers.ndim == 0 or numbers.size != len(numbers) or len(numbers) < 100:
         raise given.refuse(f"{name}samples", samples, "independent draws in one row (N,), at least 100")
     with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are told in the sentence
         mean, error = float(numbers.mean()), math.hypot(numbers.std(ddof=1) / math.sqrt(len(numbers)), exact_error)
