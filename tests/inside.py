@@ -87,7 +87,7 @@ def _figures():
 
 
 def explorers() -> dict[str, list[str]]:
-    """Move every slider of every explorer to both ends and to an odd value: explorer -> what is wrong with it."""
+    """Move every slider of every explorer to its ends, by way of an odd value, and back: explorer -> what is wrong with it."""
     import ipywidgets
 
     found = {}
@@ -97,7 +97,10 @@ def explorers() -> dict[str, list[str]]:
             wrong = found[name] = []
             for slider in row.children:
                 start, before = slider.value, None
-                for value in (slider.min, slider.max, slider.min + 0.37 * (slider.max - slider.min), start):
+                odd = slider.min + 0.37 * (
+                    slider.max - slider.min
+                )  # between the ends, which may look alike: -3 and 3, squared
+                for value in (slider.min, odd, slider.max, start):
                     with _figures() as drawn:
                         slider.value = value
                     place = f"{slider.description} = {value:.3g}: "
