@@ -74,6 +74,15 @@ def hand_over(notebook):
             notebook.kernel.stop()
 
 
+def begin(notebook, start=IPyNbFile.setup):
+    """Start nbval's kernel; once more if it dies before its first word: of many that begin at once two can choose one port."""
+    try:
+        start(notebook)
+    except RuntimeError:
+        start(notebook)
+
+
+IPyNbFile.setup = begin
 IPyNbFile.teardown = hand_over
 PLANTED_IN: set[str] = set()  # notebooks whose test module is run, too
 
