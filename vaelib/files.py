@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import io
 import os
 import secrets
@@ -9,6 +10,9 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
+
+from vaelib import given
 
 try:
     import fcntl
@@ -38,24 +42,25 @@ def written_whole(path: str | os.PathLike) -> Iterator[io.BytesIO]:
     link stays a link. A file that you may not write to (another user's, or your own after ``chmod a-w``) is not replaced.
 
     Raises:
+        ValueError: no path.
         WriteError: a full disk, a folder that may not be written to, a path through a file, a path that is a folder.
     """
     content = io.BytesIO()
     with _told(path):
-        handle, part, place = _begin(path)
+        file, part, place = _begin(path)
     try:
-        with open(handle, "wb") as file:
-            yield content
-            with _told(path):
+        yield content
+        with _told(path):
+            with file:
                 file.write(content.getbuffer())
                 file.flush()
-                os.fsync(handle)
+                os.fsync(file.fileno())
                 if fcntl is not None:  # while it is locked
                     os.replace(part, place)
-        if fcntl is None:
-            with _told(path):
+            if fcntl is None:
                 os.replace(part, place)
     except BaseException:
+        file.close()
         part.unlink(missing_ok=True)
         raise
 
@@ -63,8 +68,8 @@ def written_whole(path: str | os.PathLike) -> Iterator[io.BytesIO]:
 def check_writable(path: str | os.PathLike) -> None:
     """Raise the WriteError that ``written_whole`` would begin with: now, before the hours whose result is to go to ``path``."""
     with _told(path):
-        handle, part, _ = _begin(path)
-        os.close(handle)
+        file, part, _ = _begin(path)
+        file.close()
         part.unlink(missing_ok=True)
 
 
@@ -85,13 +90,15 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
     import torch
 
     try:
-        content = Path(path).read_bytes()
+        content = given.path("path", path).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise ValueError(f"there is no file {path}: give the path of a {what}.") from None
     except OSError as error:
         if os.path.isdir(path):
             raise ValueError(f"{path} is a folder: give the path of a {what}.") from None
-        raise ValueError(f"{path} may not be read ({error.strerror}): its owner can change that.") from error
+        if isinstance(error, PermissionError):
+            raise ValueError(f"{path} may not be read by you: its owner can change that.") from error
+        raise ValueError(f"{path} cannot be read ({error.strerror}).") from error
     other = ValueError(f"{path} is no {what}: give another path.")
     checked = io.BytesIO()
     try:
@@ -120,9 +127,9 @@ def _told(path: str | os.PathLike) -> Iterator[None]:
         raise WriteError(error.errno, error.strerror or str(error), os.fspath(path)) from error
 
 
-def _begin(path: str | os.PathLike) -> tuple[int, Path, Path]:
-    """A new part, locked for as long as it is open: its handle, its path, and the place where it will go."""
-    place = Path(os.path.realpath(path))
+def _begin(path: str | os.PathLike) -> tuple[BinaryIO, Path, Path]:
+    """A new part, locked for as long as it is open; its path; and the place where it will go."""
+    place = Path(os.path.realpath(given.path("path", path)))
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -133,19 +140,18 @@ def _begin(path: str | os.PathLike) -> tuple[int, Path, Path]:
             raise IsADirectoryError(errno.EISDIR, "it is a folder" if place.is_dir() else "it is no file")
         place.open("rb+").close()  # raises where it may not be written to
         mode = stat.S_IMODE(place.stat().st_mode)
-    for old in place.parent.iterdir() if fcntl is not None else ():
-        if old.name.startswith(f".{place.name}.") and old.suffix == ".part":
-            with contextlib.suppress(OSError), old.open("rb+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails for one that is being written
-                old.unlink()
+    for old in place.parent.glob(f".{glob.escape(place.name)}.{'?' * 8}.part") if fcntl is not None else ():
+        with contextlib.suppress(OSError), old.open("rb+") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails for one that is being written
+            old.unlink()
     while True:
         part = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
-        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        file = part.open("xb")
         with contextlib.suppress(OSError):  # a file system without locks, or without modes
             if fcntl is not None:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                fcntl.flock(file, fcntl.LOCK_EX)
             if mode is not None:
                 part.chmod(mode)
         if part.exists():  # else another process took it for an old one, before it was locked
-            return handle, part, place
-        os.close(handle)
+            return file, part, place
+        file.close()

@@ -10,8 +10,10 @@ it says so. torch is imported where a tensor is looked at, so that modules that 
 
 import math
 import numbers
+import os
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -177,6 +179,13 @@ def function(name: str, value: Any, use: str) -> Callable:
     if not callable(value):
         raise refuse(name, value, use)
     return value
+
+
+def path(name: str, value: Any, use: str = "the path of a file") -> Path:
+    """A str or a Path, as a Path; "" is none, and would be the current folder."""
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str) or not os.fspath(value):
+        raise refuse(name, value, use)
+    return Path(value)
 
 
 def generator(name: str, value: Any, device: "torch.device") -> "torch.Generator | None":
