@@ -1,25 +1,20 @@
 """Files written whole or not at all, and read whole or not at all."""
 
-import contextlib
 import io
 import os
 import random
 import re
 import signal
-import sys
-import tempfile
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 from fresh import Fresh
+from machine import a_disk_with_room_for, bound_by_modes, posix
 
 from vaelib import files
 from vaelib.files import WriteError, written_whole
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes, limits and signals")
 
 
 def write(path, content=b"new"):
@@ -29,27 +24,6 @@ def write(path, content=b"new"):
 
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
-
-
-@pytest.fixture
-def shared():
-    """A folder in which everybody may write; pytest's own are closed to other users."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def bound_by_modes():
-    """As a user whom the modes of root's files bind: another one, if root runs the tests."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 # ---- written
@@ -107,19 +81,6 @@ def test_a_file_that_one_may_not_write_to_is_not_replaced(shared):
         write(shared / "mine")  # the folder is open
     assert (shared / "theirs").read_bytes() == b"good"
     assert names(shared) == ["mine", "theirs"]
-
-
-@contextlib.contextmanager
-def a_disk_with_room_for(count):
-    """Files end at so many bytes, as they do where a disk is full."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @posix

@@ -96,9 +96,7 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
     except OSError as error:
         if os.path.isdir(path):
             raise ValueError(f"{path} is a folder: give the path of a {what}.") from None
-        if isinstance(error, PermissionError):
-            raise ValueError(f"{path} may not be read by you: its owner can change that.") from error
-        raise ValueError(f"{path} cannot be read ({error.strerror}).") from error
+        raise ValueError(f"{unread(path, error)}.") from error
     other = ValueError(f"{path} is no {what}: give another path.")
     checked = io.BytesIO()
     try:
@@ -117,6 +115,13 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
     if not isinstance(state, dict) or not all(isinstance(state.get(key, ...), kind) for key, kind in fields.items()):
         raise other
     return state
+
+
+def unread(path: str | os.PathLike, error: OSError) -> str:
+    """Words for a file that is there and was not read, which says nothing about what is in it."""
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read by you: its owner can change that"
+    return f"{path} cannot be read ({error.strerror})"
 
 
 @contextlib.contextmanager
