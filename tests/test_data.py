@@ -484,17 +484,24 @@ def test_large_seeds_of_minibatches():
     assert torch.equal(default, x[torch.randperm(50, generator=torch.Generator().manual_seed(0))[:16]])
 
 
+def whole_batch(module, x):
+    try:
+        return next(module.minibatches(x, batch_size=len(x)))[0]
+    except ValueError as error:
+        raise AssertionError(f"refused: {error}") from error
+
+
 def only_images_are_divided(module):
     dark = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
     dark[3, 0, 1, 1] = 2  # 19 black images and a dark one
     for images in (dark, dark * 0, dark + 253):
-        (x,) = next(module.minibatches(images, batch_size=20))
+        x = whole_batch(module, images)
         checks.check("images come as float", x.dtype == torch.float32)
         checks.check("0 to 255 become 0 to 1", x.sum() * 255 - images.sum(), 1e-3)
     for shape in ((40,), (40, 7), (40, 4, 4)):  # labels; a few for each example; codes
         for top in (2, 256):
             y = torch.randint(0, top, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-            (found,) = next(module.minibatches(y, batch_size=40))
+            found = whole_batch(module, y)
             checks.check("labels and codes keep their type", found.dtype == torch.uint8)
             checks.check("and their values", found.long().sum(0) - y.long().sum(0), 0)
     black_or_white = (torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).to(torch.uint8)
@@ -504,8 +511,7 @@ def only_images_are_divided(module):
     except ValueError as error:
         said = str(error)
     checks.check("0 and 1 are refused", said.startswith("tensors[1] has uint8 images of 0 and 1"))
-    (x,) = next(module.minibatches(black_or_white.float(), batch_size=20))
-    checks.check("the cure cures", x.sum() - black_or_white.sum(), 0)
+    checks.check("the cure cures", whole_batch(module, black_or_white.float()).sum() - black_or_white.sum(), 0)
 
 
 def test_only_images_are_divided_by_255(caught, plant):
