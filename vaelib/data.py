@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Iterator
-from http.client import HTTPException
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,6 +59,7 @@ REAL = {
     "cifar10": _RealSet("CIFAR10", "cifar-10-batches-py", (3, 32, 32), {True: 50_000, False: 10_000}),
 }
 _SUMS = "sums.md5"
+_FAILURES = (OSError, HTTPException, ValueError, RuntimeError)  # of the network, the disk, an address, torchvision
 _TIMEOUT_S = 10  # a server that stays silent this long counts as out of reach
 
 
@@ -172,7 +173,7 @@ def _load_real(name: str, train: bool, root: Path) -> Images:
     except PermissionError as error:
         raise _Unread(f"{name}: {unread(error.filename, error)}.") from error
     except Exception as error:  # damaged files make torchvision raise almost anything
-        raise DataError(f"{name} in {root} is damaged ({_first_line(error)}): run `{command}` to repair it.") from error
+        raise DataError(f"{name} in {root} is damaged ({_reason(error)}): run `{command}` to repair it.") from error
     return Images(x, y, name)
 
 
@@ -198,11 +199,23 @@ def _check_sums(path: Path) -> None:
             raise ValueError(f"the checksum of {Path(file).name} is wrong")
 
 
-def _first_line(error: BaseException) -> str:
+def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(getattr(error, "reason", "")) or str(error) or type(error).__name__
-    line = text.strip().splitlines()[0][:200].rstrip(":.")  # a server may have sent it
-    line = "".join(letter if letter.isprintable() else "?" for letter in line)
-    return f"a bad answer: {line}" if isinstance(error, HTTPException) else line
+    lines = text.strip().splitlines()
+    line = lines[
+        -1 if isinstance(error, RuntimeError) else 0
+    ]  # torchvision's RuntimeError says how it failed at its end
+    line = "".join(
+        letter if letter.isprintable() else "?" for letter in line[:200].rstrip(":.")
+    )  # it may be a server's
+    kind = (
+        "a bad address: "
+        if isinstance(error, InvalidURL)
+        else "a bad answer: "
+        if isinstance(error, HTTPException)
+        else ""
+    )
+    return kind + line
 
 
 def download(name: str, root: str | os.PathLike | None = None) -> None:
@@ -236,10 +249,12 @@ def download(name: str, root: str | os.PathLike | None = None) -> None:
             shutil.rmtree(partial)
         for train in (True, False):
             _load_real(name, train, root)
-    except (OSError, HTTPException, ValueError) as error:  # URLError is an OSError
+    except DataError:
+        raise
+    except _FAILURES as error:
         where = f"it could not be fetched or written to {root}"
         raise DataError(
-            f"{name} was not downloaded: {where} ({_first_line(error)}). Mend that, then run it again."
+            f"{name} was not downloaded: {where} ({_reason(error)}). Mend that, then run it again."
         ) from error
 
 
@@ -273,15 +288,9 @@ def _fetch(spec: _RealSet, partial: Path) -> None:
                 with contextlib.redirect_stdout(None):  # torchvision's chatter; its progress bar is on stderr
                     type(source.__name__, (source,), mirror)(partial, download=True)
                 break
-            # torchvision itself goes on to its next mirror after a URLError alone
-            except (OSError, HTTPException, ValueError, RuntimeError):
+            except _FAILURES:  # torchvision itself goes on to the next mirror after a URLError alone
                 if k == len(mirrors):
                     raise
-    except RuntimeError as error:  # torchvision's: the last line says how it failed
-        reason = str(error).strip().splitlines()[-1]
-        raise DataError(
-            f"{spec.torchvision_class} was not downloaded ({reason}): check the connection, then run it again."
-        ) from error
     finally:
         socket.setdefaulttimeout(timeout)
     for archive in (partial / spec.folder).rglob("*.gz"):
