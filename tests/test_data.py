@@ -176,10 +176,17 @@ def small(monkeypatch):
     monkeypatch.setattr(data, "BUILT_IN_COUNTS", {True: 40, False: 20})
 
 
-def test_the_cache_is_used(small, tmp_path, monkeypatch):
-    first = data.load("glyphs", root=tmp_path)
+@pytest.mark.parametrize("name", ["glyphs", "glyphs-rgb"])
+@pytest.mark.parametrize("train", [True, False])
+def test_the_cache_is_used(small, tmp_path, monkeypatch, name, train):
+    first = data.load(name, train, root=tmp_path)
     monkeypatch.setattr(glyphs, "draw", lambda *a, **k: pytest.fail("drawn again"))
-    assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+    again = data.load(name, np.bool_(train), root=tmp_path)
+    assert torch.equal(again.x, first.x)
+    assert torch.equal(again.y, first.y)
+    assert len(again.x) == (40 if train else 20)
+    if train:
+        assert torch.equal(data.load(name, root=tmp_path).x, first.x)  # the default
 
 
 def a_new_version_is_drawn_anew(module, root, monkeypatch):

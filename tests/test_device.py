@@ -69,11 +69,13 @@ def test_an_absent_device_is_said(monkeypatch):
         vaelib.pick_device()
 
 
-def test_one_line_says_what_is_used():
+def test_one_line_says_what_is_used(monkeypatch):
     line = vaelib.describe_device(torch.device("cpu"))
     assert line.startswith(f"cpu, {torch.get_num_threads()} thread")
     assert ", torch 2." in line
     assert "\n" not in line
+    monkeypatch.setenv("VAELIB_DEVICE", "cpu:0")
+    assert vaelib.describe_device() == line.replace("cpu", "cpu:0", 1)
 
 
 FRESH = """

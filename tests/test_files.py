@@ -312,6 +312,18 @@ def test_a_whole_file_of_something_else_is_not_called_damaged(tmp_path, kind, ca
     assert capfd.readouterr().out == ""
 
 
+def test_a_whole_file_is_not_called_damaged_where_memory_is_short(tmp_path, monkeypatch):
+    def short(*arguments, **settings):
+        raise MemoryError
+
+    saved(tmp_path / "a.pt", STATE)
+    for place, name in ((torch, "load"), (zipfile.ZipFile, "read")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, short)
+            with pytest.raises(MemoryError):
+                read(tmp_path / "a.pt")
+
+
 @posix
 def test_what_cannot_be_read_is_said(shared):
     path = shared / "a.pt"

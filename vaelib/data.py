@@ -141,6 +141,8 @@ def _load_built_in(name: str, train: bool, root: Path) -> Images:
     except OSError as error:  # the file may be whole, and others use it
         say(f"{unread(path, error)}. So {name} is drawn anew each time, in about a second.")
         keep = False
+    except MemoryError:
+        raise
     except Exception:  # a damaged archive makes NumPy raise almost anything
         say(f"{path.name} in the data folder is damaged, so its images are drawn again.")
     x, y = glyphs.draw(**drawing)
@@ -172,6 +174,8 @@ def _load_real(name: str, train: bool, root: Path) -> Images:
             raise ValueError(f"its shape is {tuple(x.shape)}")
     except PermissionError as error:
         raise _Unread(f"{name}: {unread(error.filename, error)}.") from error
+    except MemoryError:
+        raise
     except Exception as error:  # damaged files make torchvision raise almost anything
         raise DataError(f"{name} in {root} is damaged ({_reason(error)}): run `{command}` to repair it.") from error
     return Images(x, y, name)

@@ -104,12 +104,16 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
         with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(checked, "w") as copy:
             for member in archive.infolist():
                 copy.writestr(member.filename, archive.read(member))
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged archive makes zipfile raise almost anything
         ours = not content or b"data.pkl" in content
         raise (ValueError(f"{path} is damaged: {cure}.") if ours else other) from error
     try:
         checked.seek(0)
         state = torch.load(checked, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:
         raise other from error
     if not isinstance(state, dict) or not all(isinstance(state.get(key, ...), kind) for key, kind in fields.items()):
