@@ -10,8 +10,10 @@ it says so. torch is imported where a tensor is looked at, so that modules that 
 
 import math
 import numbers
+import os
 import reprlib
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +36,11 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     if not isinstance(number, numbers.Integral) or isinstance(number, bool) or not _within(number, least, most):
         raise refuse(name, value, f"a whole number{_range(least, most)}")
     return int(number)
+
+
+def seed(value: Any) -> int:
+    """A whole number that every generator takes."""
+    return whole("seed", value, 0, 2**64 - 1)
 
 
 def number(
@@ -177,6 +184,13 @@ def function(name: str, value: Any, use: str) -> Callable:
     if not callable(value):
         raise refuse(name, value, use)
     return value
+
+
+def path(name: str, value: Any, use: str = "the path of a file") -> Path:
+    """A str or a Path, as a Path; "" is none, and would be the current folder."""
+    if not isinstance(value, (str, os.PathLike)) or not isinstance(os.fspath(value), str) or not os.fspath(value):
+        raise refuse(name, value, use)
+    return Path(value)
 
 
 def generator(name: str, value: Any, device: "torch.device") -> "torch.Generator | None":
