@@ -252,7 +252,8 @@ def _pixels(path: Path, parts: Parts, mode: str, size: int, large: bool = True) 
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path.joinpath(*parts)) as image:
+        # not by its name, by which Pillow would map a plain TIFF into memory, and mix up its rows if they are to be columns
+        with open(path.joinpath(*parts), "rb") as file, Image.open(file) as image:
             depth = _depth(image, parts)
             image.draft(None, (4 * size, 4 * size))  # a large JPEG comes out smaller, but not below this
             if image.width * image.height > _MANY and not large:
