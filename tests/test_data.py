@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 from machine import a_disk_with_room_for, bound_by_modes, posix
-from PIL import Image
 
 from vaelib import checks, data, glyphs
 
@@ -315,54 +314,6 @@ def test_a_data_folder_that_is_a_file(tmp_path, monkeypatch):
         data.load("glyphs")
     with pytest.raises(ValueError, match=r"root is .*, a file"):
         data.load("mnist", root=file)
-
-
-# ---- your own folder
-
-
-def picture(path, colour, size=(20, 20), mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-
-
-def test_a_folder_of_labelled_images(tmp_path, capsys):
-    for k in range(20):
-        picture(tmp_path / "cats" / f"{k:02d}.png", (200, 10, 20))
-        picture(tmp_path / "dogs" / f"{k:02d}.jpg", (0, 0, 255), size=(40, 20))
-    (tmp_path / "dogs" / "05.jpg").write_text("no picture")
-    (tmp_path / "dogs" / ".hidden").write_text("not counted")
-    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
-    said = capsys.readouterr().out
-    assert "35 training images of 3x20x20, 2 label(s); 1 unreadable: 05.jpg." in said
-    assert train.x.shape == (35, 3, 20, 20)
-    assert test.x.shape == (4, 3, 20, 20)
-    assert torch.equal(train.x[0, :, 5, 5], torch.tensor([200, 10, 20], dtype=torch.uint8))
-    assert train.y.tolist() == [0] * 18 + [1] * 17
-    assert data.load(f"folder:{tmp_path}", size=8).x.shape == (35, 3, 8, 8)
-
-
-def test_a_folder_with_its_own_split_and_grey_images(tmp_path):
-    picture(tmp_path / "train" / "a" / "1.png", 100, (100, 80), "L")
-    picture(tmp_path / "test" / "a" / "1.png", 50, (30, 30), "L")
-    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
-    assert train.x.shape == test.x.shape == (1, 1, 32, 32)
-    assert int(train.x[0, 0, 0, 0]) == 100
-    assert int(test.x[0, 0, 0, 0]) == 50
-
-
-def test_folders_that_hold_nothing(tmp_path):
-    with pytest.raises(data.DataError, match="holds no readable image"):
-        data.load(f"folder:{tmp_path}")
-    (tmp_path / "note.txt").write_text("hello")
-    with pytest.raises(data.DataError, match="holds no readable image"):
-        data.load(f"folder:{tmp_path}")
-    with pytest.raises(data.DataError, match="is not a folder"):
-        data.load(f"folder:{tmp_path / 'nowhere'}")
-    picture(tmp_path / "one.png", (1, 2, 3))
-    with pytest.raises(data.DataError, match="no readable test image"):
-        data.load(f"folder:{tmp_path}", train=False)
-    with pytest.raises(ValueError, match="at least 1 pixel"):
-        data.load(f"folder:{tmp_path}", size=0)
 
 
 # ---- batches

@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import NamedTuple
@@ -31,15 +31,22 @@ BUILT_IN = ("glyphs", "glyphs-rgb")
 BUILT_IN_COUNTS = {True: 12_000, False: 2_000}  # train, test
 
 
-class Images(NamedTuple):
-    """A labelled image set in memory.
+class Images(NamedTuple("Images", [("x", torch.Tensor), ("y", torch.Tensor), ("name", str)])):
+    """A labelled image set in memory: ``x, y, name = images``.
 
     x: uint8 (N, C, H, W), 0 to 255.  y: int64 (N,), labels from 0.  name: what ``load`` was asked for.
+    labels: for ``folder:PATH`` the name of each label, the sub-folder's: ``images.labels[int(images.y[0])]``; else empty.
     """
 
-    x: torch.Tensor
-    y: torch.Tensor
-    name: str
+    labels: tuple[str, ...] = ()  # not a fourth field: an image set is still unpacked into three
+
+    def __new__(cls, x: torch.Tensor, y: torch.Tensor, name: str, labels: Iterable[str] = ()):
+        self = super().__new__(cls, x, y, name)
+        self.labels = tuple(labels)
+        return self
+
+    def _replace(self, **changes) -> "Images":
+        return Images(**{**self._asdict(), "labels": self.labels, **changes})
 
 
 class _Unread(DataError):
@@ -86,22 +93,42 @@ def load(name: str, train: bool = True, root: str | os.PathLike | None = None, s
     Args:
         name: ``glyphs`` (28x28 grey) or ``glyphs-rgb`` (32x32 colour), built in: 12,000 training and 2,000 test images,
             drawn once and kept in the data folder; ``mnist``, ``fashion-mnist`` or ``cifar10``, once downloaded; or
-            ``folder:PATH``, your own images. There, sub-folders are labels; ``PATH/train`` and ``PATH/test`` are used when
-            both exist, else every tenth file of a label is a test image. One line says what was read.
+            ``folder:PATH``, your own images, see below.
         train: the training set, else the test set.
         root: the data folder, see ``folder``.
-        size: side in pixels, for ``folder:PATH`` only. Default: that of the first image if it is square and at most 64
-            pixels wide, else 32. Others are scaled and cropped to it. All are grey if the first image is.
+        size: side in pixels, 1 to 4096, for ``folder:PATH`` only. Default: that of the first image if it is square and at
+            most 64 pixels wide, else 32. Others are scaled, and cropped around the middle.
+
+    ``folder:PATH``. One line says what was read, what each label is, and names the files that are in neither set.
+
+    - Labels are the sub-folders with a readable image, numbered from 0 and alike in both sets: in numeric order if all names are
+      numbers, else in the order of texts. ``Images.labels`` has the names. Without sub-folders all labels are 0; beside them, loose
+      files are in neither set. Links to folders are followed.
+    - Sets: ``PATH/train`` and ``PATH/test``, each with the labels in it; without test, ``PATH/val`` is the test set. ``training``,
+      ``testing``, ``valid``, ``validation``, ``dev`` and ``eval`` mean the same, in any case. Else every tenth file of a label
+      is a test image. A layout that can be read in two ways is refused.
+    - No data: names that begin with a dot, ``__MACOSX``, ``@eaDir`` and the like, at any depth; empty files.
+    - Colour: grey if every image of both sets is stored as grey, with or without transparency; else all have three channels.
+    - Transparency: what is transparent shows white, and hidden colours do not show.
+    - More than 8 bits a channel: the upper 8 of 16 (or of the 12 that a TIFF states). Refused, since their white is not known:
+      16-bit sets in which no value reaches a quarter of 65,535, as with 12 bits in 16; 32-bit and signed integers; floats.
+    - EXIF orientation is applied. Of several pages or frames the first is taken.
+    - Memory: at most 8 GiB for a set. Of images above 4 megapixels one is decoded at a time, with up to 8 bytes a pixel;
+      above Pillow's limit of 179 megapixels they are left out. JPEGs are decoded at a reduced size.
 
     Raises:
-        ValueError: an unknown name, or a ``train``, ``root`` or ``size`` that cannot be.
-        DataError: the set is not there, or damaged, or may not be read; or the folder holds no readable image.
+        ValueError: an unknown name, no path behind ``folder:``, or a ``train``, ``root`` or ``size`` that cannot be.
+        DataError: the set is not there, or damaged, or may not be read; or the folder holds no readable image, or is refused for a
+            reason above.
     """
-    given.text("name", name, "the name of an image set")
+    given.text("name", name, f"one of {', '.join([*BUILT_IN, *REAL])}, or folder:PATH")
     train = given.flag("train", train)
     if name.startswith("folder:"):
-        path = Path(name.removeprefix("folder:")).expanduser()
-        return Images(*folders.read(path, train, size), f"folder:{path}")
+        if not (place := name.removeprefix("folder:")).strip():
+            raise given.refuse("name", name, "a path behind the colon; folder:. is the current folder")
+        path = Path(os.path.expanduser(place))  # Path's own raises where there is no such home
+        x, y, labels = folders.read(path, train, size)
+        return Images(x, y, f"folder:{path}", labels)
     if size is not None:
         raise ValueError(f"size={size} was given with {name!r}, whose size is fixed: it is for folder:PATH only.")
     if name in BUILT_IN:
