@@ -208,8 +208,8 @@ class DiscretizedLogisticMixture(NamedTuple):
     mean_c + sum_{k < c} coefficient_ck v_k, which ties colours together.
 
     logit_weights: float (B, M, H, W).  means, log_scales: (B, M, C, H, W), in units of v.  coefficients: (B, M, C (C - 1) / 2, H, W)
-    or more of them, in the order (1,0), (2,0), (2,1), ....  levels: L, at least 2.  All without H, W for one pixel. Both methods raise ValueError if
-    they are something else.
+    or more of them, in the order (1,0), (2,0), (2,1), ....  levels: L, at least 2.  All without H, W for one pixel. Both methods
+    raise ValueError if they are something else.
     """
 
     logit_weights: torch.Tensor
