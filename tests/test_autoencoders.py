@@ -267,11 +267,17 @@ def test_bad_input_is_one_sentence(cls):
         (lambda: cls(None), "shape=None"),
         (lambda: cls(hidden=(10, 0)), r"hidden=\(10, 0\) was given: use whole numbers, each at least 1"),
         (lambda: cls(encoder=print), "encoder, an object of type builtin.*use a torch.nn.Module"),
-        (lambda: model.encode(torch.zeros(5, 16)), r"x, a float32 tensor \(5, 16\), .* use a float tensor \(B, 1, 4, 4\)\.$"),
+        (
+            lambda: model.encode(torch.zeros(5, 16)),
+            r"x, a float32 tensor \(5, 16\), .* use a float tensor \(B, 1, 4, 4\)\.$",
+        ),
         (lambda: model.encode(x.to(torch.uint8)), r"uint8 .* data.as_float makes floats of 0 to 255"),
         (lambda: model(x.numpy()), "x, a float32 NumPy array"),
         (lambda: model.encode(x.to("meta")), "x lies on meta, and what it meets on cpu"),
-        (lambda: model.decode(torch.zeros(5, 3)), r"z, a float32 tensor \(5, 3\), was given: use a float tensor \(\.\.\., 2\)"),
+        (
+            lambda: model.decode(torch.zeros(5, 3)),
+            r"z, a float32 tensor \(5, 3\), was given: use a float tensor \(\.\.\., 2\)",
+        ),
         (lambda: model.decode(None), "z=None"),
         (lambda: model.decode(z.long()), "z, an int64 tensor"),
         (lambda: cls((1, 4, 4), 2, decoder=nn.Linear(2, 9)).decode(z), "the decoder's output, .* use 80 values"),
@@ -282,7 +288,9 @@ def test_bad_input_is_one_sentence(cls):
     ]:
         with pytest.raises(ValueError, match=sentence):
             attempt()
-    assert cls(tuple(np.array([1, 4, 4])), np.int64(2), np.array([8])).encode(x).__class__  # NumPy's numbers are numbers
+    assert (
+        cls(tuple(np.array([1, 4, 4])), np.int64(2), np.array([8])).encode(x).__class__
+    )  # NumPy's numbers are numbers
     assert model.decode(z.double()).mean.dtype == torch.float32  # in the weights' type
     assert model(x[:0]).__class__
     if cls is VAE:

@@ -85,11 +85,18 @@ def test_what_is_no_model_or_no_image_is_refused():
             return SimpleNamespace(log_prob=lambda x: self.log_prob(Straight.decode(self, z), x))
 
     x = torch.zeros(4, 1, 1, 1)
-    for bound in (bounds.elbo, lambda *a: bounds.iw_bound(a[0], a[1], 3, *a[2:]), lambda *a: bounds.iw_surrogate(*a[:2], 3, *a[2:])):
+    for bound in (
+        bounds.elbo,
+        lambda *a: bounds.iw_bound(a[0], a[1], 3, *a[2:]),
+        lambda *a: bounds.iw_surrogate(*a[:2], 3, *a[2:]),
+    ):
         for attempt, sentence in [
             (lambda bound=bound: bound(None, x), "model=None was given: use an object with encode and decode"),
             (lambda bound=bound: bound(torch.nn.DataParallel(Straight()), x), "model, an object of type DataParallel"),
-            (lambda bound=bound: bound(AE((1, 1, 1), 2), x), r"model.encode\(x\), a float32 tensor .* use a DiagGaussian"),
+            (
+                lambda bound=bound: bound(AE((1, 1, 1), 2), x),
+                r"model.encode\(x\), a float32 tensor .* use a DiagGaussian",
+            ),
             (lambda bound=bound: bound(Straight(), None), "x=None was given: use a float tensor"),
             (lambda bound=bound: bound(Straight(), x.to(torch.uint8)), "data.as_float makes floats of 0 to 255"),
             (lambda bound=bound: bound(Straight(), x, 3), "generator=3 was given"),
@@ -98,7 +105,10 @@ def test_what_is_no_model_or_no_image_is_refused():
                 r"model.decode\(z\), a float32 tensor .* use an object with log_prob",
             ),
             # one number for all images, one for each pixel: both would broadcast
-            (lambda bound=bound: bound(Odd(lambda p, x: p.log_prob(x).sum()), x), r"log_prob\(x\), a float32 tensor \(\)"),
+            (
+                lambda bound=bound: bound(Odd(lambda p, x: p.log_prob(x).sum()), x),
+                r"log_prob\(x\), a float32 tensor \(\)",
+            ),
             (
                 lambda bound=bound: bound(Odd(lambda p, x: torch.distributions.Normal(p.mean, 1.0).log_prob(x)), x),
                 r"log_prob\(x\), a float32 tensor .*4, 1, 1, 1\), was given: use a float tensor",

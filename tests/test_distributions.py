@@ -172,7 +172,10 @@ def test_bad_input_is_one_sentence():
         (lambda: q._replace(log_std=1.0).kl(), r"log_std=1.0 was given: use a float tensor"),
         (lambda: q._replace(mean=mean[:, :3]).kl(), r"mean \(50, 3\) and log_std \(50, 4\) were given"),
         (lambda: distributions.DiagGaussian(mean[0, 0], log_std[0, 0]).kl(), "mean, a float64 tensor .* dimensions D"),
-        (lambda: p.log_prob(torch.zeros(2, 16)), r"x, a float32 tensor \(2, 16\), was given: .* \(\.\.\., 1, 4, 4\)\.$"),
+        (
+            lambda: p.log_prob(torch.zeros(2, 16)),
+            r"x, a float32 tensor \(2, 16\), was given: .* \(\.\.\., 1, 4, 4\)\.$",
+        ),
         (lambda: p.log_prob(image.to(torch.uint8)), r"uint8 .* data.as_float makes floats of 0 to 255"),
         (lambda: p.log_prob(image.fill_(255.0).triu()), r"values from 0 to 255: use pixels in \[0, 1\]"),
         (lambda: p.log_prob(image * math.nan), r"values from nan to nan: use pixels in \[0, 1\]"),
@@ -439,7 +442,10 @@ def test_levels_out_of_range_and_misfits_are_refused():
         (lambda: distributions.Categorical(logits[:, :0]).sample(), "K of at least 1"),
         (lambda: q._replace(levels=1).sample(), "levels=1 was given: use a whole number, at least 2"),
         (lambda: q._replace(means=None).log_prob(x), "means=None"),
-        (lambda: q._replace(log_scales=q.log_scales[:1]).sample(), r"log_scales, .* use a float tensor \(5, 3, 2, 1, 1\)"),
+        (
+            lambda: q._replace(log_scales=q.log_scales[:1]).sample(),
+            r"log_scales, .* use a float tensor \(5, 3, 2, 1, 1\)",
+        ),
         (lambda: q._replace(coefficients=q.coefficients[:, :, :0]).sample(), r"use a float tensor \(5, 3, 1, 1, 1\)"),
         (lambda: q._replace(coefficients=3).sample(), "coefficients=3"),
     ]:

@@ -67,7 +67,7 @@ def log_weights(
     Raises:
         ValueError: K < 1, or as for ``elbo``.
     """
-    q = _encoded(model, x) if q is None else _gaussian("q", q)
+    q = _encoded(model, x) if q is None else given.instance("q", q, DiagGaussian)
     z = _draws(q, samples, generator)
     log_q = q.log_prob(z)
     log_px = _log_px(model, z, x, log_q.shape)
@@ -114,13 +114,8 @@ def iw_surrogate(
 
 def _encoded(model: nn.Module, x: torch.Tensor) -> DiagGaussian:
     given.having("model", model, "encode", "decode")
-    return _gaussian("model.encode(x)", model.encode(given.tensor("x", x, cure="data.as_float makes floats of 0 to 255.")))
-
-
-def _gaussian(name: str, q: DiagGaussian) -> DiagGaussian:
-    if not isinstance(q, DiagGaussian):
-        raise given.refuse(name, q, "a DiagGaussian, as VAE.encode gives")
-    return q
+    q = model.encode(given.tensor("x", x, cure="data.as_float makes floats of 0 to 255."))
+    return given.instance("model.encode(x)", q, DiagGaussian)
 
 
 def _log_px(model: nn.Module, z: torch.Tensor, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:

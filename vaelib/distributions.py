@@ -330,15 +330,13 @@ def _full(t: torch.Tensor) -> torch.Tensor:
     return t if t.dtype in (torch.float32, torch.float64) else t.float()
 
 
-def _location_and_scale(
-    mean: torch.Tensor, log_std: torch.Tensor, shape: tuple
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _location_and_scale(mean: torch.Tensor, log_std: torch.Tensor, shape: tuple) -> tuple[torch.Tensor, torch.Tensor]:
     """The two, looked at, in one shape and in float32 at least."""
     given.tensor("mean", mean)
     given.tensor("log_std", log_std, on=mean.device)
     if mean.shape != log_std.shape:
-        _broadcasts("mean", mean, "log_std", log_std)
-        mean, log_std = torch.broadcast_tensors(mean, log_std)
+        shape_of_both = given.broadcast("mean", mean, "log_std", log_std)
+        mean, log_std = mean.expand(shape_of_both), log_std.expand(shape_of_both)
     if mean.dim() < len(shape) - 1:
         raise given.refuse("mean", mean, f"a float tensor with the dimensions {', '.join(shape[1:])}")
     return _full(mean), _full(log_std)
@@ -355,8 +353,7 @@ def _pixels(name: str, t: torch.Tensor, second: str) -> torch.Tensor:
 def _matching(name: str, value: torch.Tensor, like: torch.Tensor, event: int, cure: str = "") -> None:
     """The last ``event`` dimensions of value are those of like; the others broadcast."""
     given.tensor(name, value, (..., *like.shape[-event:]), on=like.device, cure=cure)
-    if value.shape != like.shape:
-        _broadcasts(name, value, "the parameters", like)
+    given.broadcast(name, value, "the parameters", like)
 
 
 def _images(x: torch.Tensor, like: torch.Tensor) -> None:
@@ -366,15 +363,6 @@ def _images(x: torch.Tensor, like: torch.Tensor) -> None:
 def _levels(x: torch.Tensor, like: torch.Tensor, levels: int) -> None:
     given.tensor("x", x, tuple(like.shape), "integer", on=like.device)
     given.within("x", x, 0, levels - 1, f"levels from 0 to {levels - 1}")
-
-
-def _broadcasts(name: str, value: torch.Tensor, other_name: str, other: torch.Tensor) -> None:
-    try:
-        torch.broadcast_shapes(value.shape, other.shape)
-    except RuntimeError:
-        raise ValueError(
-            f"{name} {tuple(value.shape)} and {other_name} {tuple(other.shape)} were given: use shapes that broadcast."
-        ) from None
 
 
 def _normal(mean: torch.Tensor, log_std: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:

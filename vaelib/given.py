@@ -119,8 +119,10 @@ def tensor(
     right_kind = isinstance(value, torch.Tensor) and _of_kind(value, kind)
     enough = not least or (right_kind and value.dim() > 0 and len(value) >= least and value.numel() > 0)
     if not (right_kind and enough and _fits(value.shape, shape)):
-        use = f"{_KINDS[kind]} {_form(shape)}"
-        use += f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
+        use = _KINDS[kind] if tuple(shape) == (...,) else f"{_KINDS[kind]} {_form(shape)}"
+        use += (
+            f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
+        )
         error = refuse(name, value, use)
         helps = cure and isinstance(value, torch.Tensor) and not right_kind
         raise ValueError(f"{error} {cure}") if helps else error
@@ -140,10 +142,24 @@ def within(name: str, value: "torch.Tensor", least: float, most: float, use: str
     return value
 
 
+def broadcast(name: str, value: "torch.Tensor", other_name: str, other: "torch.Tensor") -> "torch.Size":
+    """The shape that two tensors have together, where they broadcast."""
+    import torch
+
+    try:
+        return value.shape if value.shape == other.shape else torch.broadcast_shapes(value.shape, other.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} {tuple(value.shape)} and {other_name} {tuple(other.shape)} were given: use shapes that broadcast."
+        ) from None
+
+
 def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch.Tensor":
     """A tensor without NaN and infinity. Looked at on the CPU only, unless ``everywhere``, for what is no training step."""
     import torch
 
+    if everywhere and value.is_meta:
+        raise ValueError(f"{name} lies on meta, where a tensor has no numbers: use one with numbers.")
     if (everywhere or value.device.type == "cpu") and value.is_floating_point():
         bad = int((~torch.isfinite(value.detach())).sum())
         if bad:
@@ -178,6 +194,13 @@ def having(name: str, value: Any, *methods: str) -> Any:
     """Anything with these methods."""
     if not all(callable(getattr(value, method, None)) for method in methods):
         raise refuse(name, value, f"an object with {' and '.join(methods)}")
+    return value
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """An object of a class."""
+    if not isinstance(value, kind):
+        raise refuse(name, value, f"a {kind.__name__}")
     return value
 
 
