@@ -162,9 +162,9 @@ def test_bad_input_is_one_sentence():
     image = torch.zeros(2, 1, 4, 4)
     for attempt, sentence in [
         (lambda: q.log_prob(z[:, :3]), r"z, a float64 tensor \(50, 3\), was given: use a float tensor \(\.\.\., 4\)"),
-        (lambda: q.log_prob(z[:7]), r"z \(7, 4\) and the parameters \(50, 4\) were given: use shapes that broadcast"),
+        (lambda: q.log_prob(z[:7]), r"z \(7, 4\) and mean \(50, 4\) were given: use shapes that broadcast"),
         (lambda: q.log_prob(z.numpy()), "z, a float64 NumPy array"),
-        (lambda: q.log_prob(z.to("meta")), "z lies on meta, and what it meets on cpu"),
+        (lambda: q.log_prob(z.to("meta")), "z lies on meta, and mean on cpu: move one of them"),
         (lambda: q.kl(distributions.DiagGaussian(mean[:, :3], log_std[:, :3])), r"use a float tensor \(\.\.\., 4\)"),
         (lambda: q.kl(mean), "other, a float64 tensor .* use a DiagGaussian, or None for the prior"),
         (lambda: q.rsample(0), r"generator=0 was given: use torch.Generator\('cpu'\)"),
@@ -180,7 +180,7 @@ def test_bad_input_is_one_sentence():
         (lambda: p.log_prob(image.fill_(255.0).triu()), r"values from 0 to 255: use pixels in \[0, 1\]"),
         (lambda: p.log_prob(image * math.nan), r"values from nan to nan: use pixels in \[0, 1\]"),
         (lambda: distributions.Bernoulli([0.5]).mean, r"logits=\[0.5\] was given: use a float tensor"),
-        (lambda: distributions.Bernoulli(image * math.nan).sample(), "logits has values from nan"),
+        (lambda: distributions.Bernoulli(image * math.nan).sample(), "logits has values from nan to nan: use numbers"),
         (lambda: grey.log_prob(image[:, :, :2]), r"x, a float32 tensor \(2, 1, 2, 4\)"),
         (lambda: grey._replace(mean=grey.log_std).sample(), "dimensions C, H, W"),
     ]:
@@ -436,8 +436,10 @@ def test_levels_out_of_range_and_misfits_are_refused():
         (lambda: q.sample(temperature=math.nan), "temperature=nan"),
         (lambda: p.sample(eps=torch.zeros(5, 14, 3, 1)), r"use a float tensor \(5, 14, 3, 3\)"),
         (lambda: q.sample(eps=torch.zeros(5, 7, 3, 3)), r"use a float tensor \(5, 7, 1, 1\)"),
-        (lambda: distributions.Categorical(logits * math.nan).sample(), "logits has values from nan"),
-        (lambda: q._replace(log_scales=q.log_scales * math.nan).sample(), "log_scales has values from nan"),
+        (lambda: distributions.Categorical(logits * math.nan).sample(), "logits has values from nan to nan: use numbers"),
+        (lambda: q._replace(log_scales=q.log_scales * math.nan).sample(), "log_scales has 30 values that are NaN"),
+        (lambda: p.sample(eps=torch.full((5, 14, 3, 3), math.nan)), "eps has 630 values that are NaN"),
+        (lambda: distributions.Categorical(logits / 0).sample(), "minus infinity for a level that cannot be"),
         (lambda: distributions.Categorical(logits[0]).sample(), r"use a float tensor \(B, K, C, H, W\)"),
         (lambda: distributions.Categorical(logits[:, :0]).sample(), "K of at least 1"),
         (lambda: q._replace(levels=1).sample(), "levels=1 was given: use a whole number, at least 2"),

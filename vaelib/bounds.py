@@ -43,8 +43,8 @@ def elbo(model: nn.Module, x: torch.Tensor, generator: torch.Generator | None = 
         ValueError: an argument is something else, or the model does not give one KL and one log p(x|z) for each image.
     """
     q = _encoded(model, x)
-    kl = q.kl()
-    return ElboTerms(_log_px(model, q.rsample(generator), x, kl.shape), kl)
+    kl = given.tensor("model.encode(x).kl()", q.kl(), (len(x),))
+    return ElboTerms(_log_px(model, q.rsample(generator), x), kl)
 
 
 def log_weights(
@@ -67,10 +67,10 @@ def log_weights(
     Raises:
         ValueError: K < 1, or as for ``elbo``.
     """
-    q = _encoded(model, x) if q is None else given.instance("q", q, DiagGaussian)
+    q = _encoded(model, x, q)
     z = _draws(q, samples, generator)
-    log_q = q.log_prob(z)
-    log_px = _log_px(model, z, x, log_q.shape)
+    log_q = given.tensor("q.log_prob(z)", q.log_prob(z), (len(z), len(x)))
+    log_px = _log_px(model, z, x)
     return log_px + _prior(q).log_prob(z) - log_q, log_px
 
 
@@ -104,24 +104,26 @@ def iw_surrogate(
     q = _encoded(model, x)
     z = _draws(q, samples, generator)
     held = DiagGaussian(q.mean.detach(), q.log_std.detach())
-    log_q = held.log_prob(z)
-    log_weight = _log_px(model, z, x, log_q.shape) + _prior(q).log_prob(z) - log_q
+    log_q = given.tensor("q.log_prob(z)", held.log_prob(z), (samples, len(x)))
+    log_weight = _log_px(model, z, x) + _prior(q).log_prob(z) - log_q
     share = torch.softmax(log_weight.detach(), 0)
     if z.requires_grad:
         z.register_hook(lambda gradient: (share[..., None] * gradient).to(gradient.dtype))
     return (share * log_weight).sum(0)
 
 
-def _encoded(model: nn.Module, x: torch.Tensor) -> DiagGaussian:
+def _encoded(model: nn.Module, x: torch.Tensor, q: DiagGaussian | None = None) -> DiagGaussian:
     given.having("model", model, "encode", "decode")
-    q = model.encode(given.tensor("x", x, cure="data.as_float makes floats of 0 to 255."))
-    return given.instance("model.encode(x)", q, DiagGaussian)
+    given.tensor("x", x, ("B", "C", "H", "W"), cure="data.as_float makes floats of 0 to 255.")
+    if q is not None:
+        return given.instance("q", q, DiagGaussian)
+    return given.instance("model.encode(x)", model.encode(x), DiagGaussian)
 
 
-def _log_px(model: nn.Module, z: torch.Tensor, x: torch.Tensor, shape: torch.Size) -> torch.Tensor:
+def _log_px(model: nn.Module, z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
     """log p(x|z), once it is known to be one number for each z: others would broadcast to something else."""
     log_px = given.having("model.decode(z)", model.decode(z), "log_prob").log_prob(x)
-    return given.tensor("model.decode(z).log_prob(x)", log_px, shape)
+    return given.tensor("model.decode(z).log_prob(x)", log_px, z.shape[:-1])
 
 
 def _draws(q: DiagGaussian, samples: int, generator: torch.Generator | None) -> torch.Tensor:

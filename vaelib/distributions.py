@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from vaelib import given
 
 LOG_2PI = math.log(2 * math.pi)
+_LARGEST = torch.finfo(torch.float64).max
 
 
 class DiagGaussian(NamedTuple):
@@ -47,7 +48,7 @@ class DiagGaussian(NamedTuple):
             ValueError: the last dimension is not D, or the leading ones do not broadcast.
         """
         mean, log_std = self._parameters()
-        _matching("z", z, mean, 1)
+        _matching("z", z, "mean", mean, 1)
         squares = ((z - mean) * torch.exp(-log_std)).square()
         return -0.5 * (squares + 2 * log_std + LOG_2PI).sum(-1)
 
@@ -64,7 +65,7 @@ class DiagGaussian(NamedTuple):
             if not isinstance(other, DiagGaussian):
                 raise given.refuse("other", other, "a DiagGaussian, or None for the prior N(0, I)")
             other_mean, other_log_std = other._parameters()
-            _matching("the other Gaussian's mean", other_mean, mean, 1)
+            _matching("other.mean", other_mean, "mean", mean, 1)
             mean, log_std = (mean - other_mean) * torch.exp(-other_log_std), log_std - other_log_std
         # expm1, since exp(2 log_std) - 1 has few digits left near the prior, and then the KL can be negative
         return 0.5 * (mean.square() + torch.expm1(2 * log_std) - 2 * log_std).sum(-1)
@@ -92,7 +93,8 @@ class Bernoulli(NamedTuple):
         Args:
             generator: on the device of the logits.
         """
-        mean = _no_nan("logits", self.mean)
+        mean = self.mean
+        given.within("logits", mean, 0, 1, "numbers without NaN")
         generator = given.generator("generator", generator, mean.device)
         return (torch.rand(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype) < mean).to(mean.dtype)
 
@@ -109,7 +111,7 @@ class Bernoulli(NamedTuple):
             ValueError: wrong shape or dtype, or (seen on the CPU only: looking would stall a GPU) values outside [0, 1].
         """
         logits = self._logits()
-        _images(x, logits)
+        _images(x, "logits", logits)
         given.within("x", x, 0, 1, "pixels in [0, 1], as data.as_float makes of 0 to 255")
         return (x * logits - F.softplus(logits)).sum((-3, -2, -1))
 
@@ -145,7 +147,7 @@ class Gaussian(NamedTuple):
             ValueError: wrong shape or dtype.
         """
         mean, log_std = self._parameters()
-        _images(x, mean)
+        _images(x, "mean", mean)
         return DiagGaussian(mean.flatten(-3), log_std.flatten(-3)).log_prob(x.flatten(-3))
 
     def _parameters(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -171,7 +173,7 @@ class Categorical(NamedTuple):
             ValueError: wrong shape or dtype, or (seen on the CPU only) a level out of range.
         """
         logits = self._logits()
-        _levels(x, logits[:, 0], logits.shape[1])
+        _levels(x, "logits", logits[:, 0], logits.shape[1])
         # by default a level of -100 would count for nothing; no level is this number
         nothing = torch.iinfo(torch.int64).min
         return -F.cross_entropy(logits, x.long(), ignore_index=nothing, reduction="none").flatten(1).sum(1)
@@ -188,7 +190,8 @@ class Categorical(NamedTuple):
         """
         logits = self._logits()
         B, K, C, *at = logits.shape
-        eps = _noise((B, K * C, *at), {"logits": logits}, generator, temperature, eps)
+        given.within("logits", logits, -math.inf, _LARGEST, "numbers, or minus infinity for a level that cannot be")
+        eps = _noise((B, K * C, *at), "logits", logits, generator, temperature, eps)
         return Categorical(logits)._draw(eps)
 
     def _draw(self, eps: torch.Tensor) -> torch.Tensor:
@@ -208,7 +211,7 @@ class DiscretizedLogisticMixture(NamedTuple):
     mean_c + sum_{k < c} coefficient_ck v_k, which ties colours together.
 
     logit_weights: float (B, M, H, W).  means, log_scales: (B, M, C, H, W), in units of v.  coefficients: (B, M, C (C - 1) / 2, H, W)
-    or more of them, in the order (1,0), (2,0), (2,1), ....  levels: L, at least 2.  All without H, W for one pixel. Both methods
+    or more of them, in the order (1,0), (2,0), (2,1), ....  levels: L, 2 to 2^24.  All without H, W for one pixel. Both methods
     raise ValueError if they are something else.
     """
 
@@ -230,7 +233,7 @@ class DiscretizedLogisticMixture(NamedTuple):
             ValueError: wrong shape or dtype, or (seen on the CPU only) a level out of range.
         """
         self = self._checked()
-        _levels(x, self.means[:, 0], self.levels)
+        _levels(x, "means", self.means[:, 0], self.levels)
         x = x[:, None]
         v = 2 * x.to(self.means.dtype) / (self.levels - 1) - 1
         precision = torch.exp(-self.log_scales)
@@ -256,8 +259,9 @@ class DiscretizedLogisticMixture(NamedTuple):
         self = self._checked()
         B, M, C, *at = self.means.shape
         shape = (B, M + 2 * C, *at)
-        parts = dict(zip(self._fields[:4], self[:4], strict=True))
-        return self._draw(_noise(shape, parts, generator, temperature, eps))
+        for name, part in zip(self._fields[:4], self[:4], strict=True):
+            given.finite(name, part)
+        return self._draw(_noise(shape, "means", self.means, generator, temperature, eps))
 
     def _draw(self, eps: torch.Tensor) -> torch.Tensor:
         """``sample`` without a look at what it is given, for a loop over pixels."""
@@ -281,13 +285,13 @@ class DiscretizedLogisticMixture(NamedTuple):
         """The same in float32 at least, once its parts are known to fit: many that do not would broadcast."""
         means = _pixels("means", self.means, "M")
         (B, M, C, *at), pairs = means.shape, means.shape[2] * (means.shape[2] - 1) // 2
-        given.tensor("logit_weights", self.logit_weights, (B, M, *at), on=means.device)
-        given.tensor("log_scales", self.log_scales, (B, M, C, *at), on=means.device)
+        given.tensor("logit_weights", self.logit_weights, (B, M, *at), on=means.device, beside="means")
+        given.tensor("log_scales", self.log_scales, (B, M, C, *at), on=means.device, beside="means")
         many = getattr(self.coefficients, "shape", (0, 0, 0))[2:3]
         wanted = many[0] if many and many[0] > pairs else pairs
-        given.tensor("coefficients", self.coefficients, (B, M, wanted, *at), on=means.device)
+        given.tensor("coefficients", self.coefficients, (B, M, wanted, *at), on=means.device, beside="means")
         parts = (_full(part) for part in (self.logit_weights, means, self.log_scales, self.coefficients))
-        return DiscretizedLogisticMixture(*parts, given.whole("levels", self.levels, 2))
+        return DiscretizedLogisticMixture(*parts, given.whole("levels", self.levels, 2, 2**24))
 
     def _mean(self, c: int, v: torch.Tensor) -> torch.Tensor:
         """Channel c's means, given the channels before it: (B, M, H, W)."""
@@ -314,12 +318,13 @@ def gumbel(
         ValueError: an argument is something else.
     """
     shape = given.sizes("shape", shape, least=0)
-    if not (device is None or isinstance(device, (torch.device, str))):
-        raise given.refuse("device", device, "a torch.device, or None for the default one")
+    try:
+        where = torch.get_default_device() if device is None else torch.device(device)
+    except (RuntimeError, TypeError):
+        raise given.refuse("device", device, "a torch.device, or None for the default one") from None
     if not (dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
         raise given.refuse("dtype", dtype, "a float type, such as torch.float32")
     dtype = torch.get_default_dtype() if dtype is None else dtype
-    where = torch.get_default_device() if device is None else torch.device(device)
     given.generator("generator", generator, where)
     u = torch.rand(shape, generator=generator, device=where, dtype=torch.promote_types(dtype, torch.float32))
     return u.clamp_(min=torch.finfo(u.dtype).tiny).log_().neg_().log_().neg_().to(dtype)
@@ -333,7 +338,7 @@ def _full(t: torch.Tensor) -> torch.Tensor:
 def _location_and_scale(mean: torch.Tensor, log_std: torch.Tensor, shape: tuple) -> tuple[torch.Tensor, torch.Tensor]:
     """The two, looked at, in one shape and in float32 at least."""
     given.tensor("mean", mean)
-    given.tensor("log_std", log_std, on=mean.device)
+    given.tensor("log_std", log_std, on=mean.device, beside="mean")
     if mean.shape != log_std.shape:
         shape_of_both = given.broadcast("mean", mean, "log_std", log_std)
         mean, log_std = mean.expand(shape_of_both), log_std.expand(shape_of_both)
@@ -350,18 +355,18 @@ def _pixels(name: str, t: torch.Tensor, second: str) -> torch.Tensor:
     return _full(t)
 
 
-def _matching(name: str, value: torch.Tensor, like: torch.Tensor, event: int, cure: str = "") -> None:
+def _matching(name: str, value: torch.Tensor, beside: str, like: torch.Tensor, event: int, cure: str = "") -> None:
     """The last ``event`` dimensions of value are those of like; the others broadcast."""
-    given.tensor(name, value, (..., *like.shape[-event:]), on=like.device, cure=cure)
-    given.broadcast(name, value, "the parameters", like)
+    given.tensor(name, value, (..., *like.shape[-event:]), on=like.device, beside=beside, cure=cure)
+    given.broadcast(name, value, beside, like)
 
 
-def _images(x: torch.Tensor, like: torch.Tensor) -> None:
-    _matching("x", x, like, 3, "data.as_float makes floats of 0 to 255.")
+def _images(x: torch.Tensor, beside: str, like: torch.Tensor) -> None:
+    _matching("x", x, beside, like, 3, "data.as_float makes floats of 0 to 255.")
 
 
-def _levels(x: torch.Tensor, like: torch.Tensor, levels: int) -> None:
-    given.tensor("x", x, tuple(like.shape), "integer", on=like.device)
+def _levels(x: torch.Tensor, beside: str, like: torch.Tensor, levels: int) -> None:
+    given.tensor("x", x, like.shape, "integer", on=like.device, beside=beside)
     given.within("x", x, 0, levels - 1, f"levels from 0 to {levels - 1}")
 
 
@@ -371,19 +376,12 @@ def _normal(mean: torch.Tensor, log_std: torch.Tensor, generator: torch.Generato
     return mean + log_std.exp() * eps
 
 
-def _noise(shape: tuple, parameters: dict, generator, temperature: float, eps: torch.Tensor | None) -> torch.Tensor:
-    """Gumbel noise times temperature: the noise given, or noise drawn once NaN is refused, which would be the largest number."""
+def _noise(shape: tuple, beside: str, like: torch.Tensor, generator, temperature, eps) -> torch.Tensor:
+    """Gumbel noise times temperature, drawn if none is given."""
     temperature = given.number("temperature", temperature, above=0)
-    like = next(iter(parameters.values()))
     given.generator("generator", generator, like.device)
     if eps is None:
-        for name, part in parameters.items():
-            _no_nan(name, part)
         eps = gumbel(shape, generator, like.device, like.dtype)
     else:
-        eps = _full(given.tensor("eps", eps, shape, on=like.device))
+        eps = given.finite("eps", _full(given.tensor("eps", eps, shape, on=like.device, beside=beside)))
     return eps if temperature == 1 else temperature * eps
-
-
-def _no_nan(name: str, t: torch.Tensor) -> torch.Tensor:
-    return given.within(name, t, -math.inf, math.inf, "numbers without NaN")

@@ -186,7 +186,7 @@ def bits_per_dim(nats: float | torch.Tensor, shape: Sequence[int], levels: int |
     """
     if not (shape := given.sizes("shape", shape)):
         raise given.refuse("shape", shape, "the sizes (C, H, W) of an image")
-    nats = given.tensor("nats", nats, kind="real") if isinstance(nats, torch.Tensor) else given.number("nats", nats)
+    nats = given.tensor("nats", nats) if isinstance(nats, torch.Tensor) else given.number("nats", nats)
     scale = 0 if levels is None else math.log2(given.whole("levels", levels, 2))
     return nats / (math.prod(shape) * math.log(2)) + scale
 
@@ -229,9 +229,9 @@ def code_usage(codes: torch.Tensor, size: int) -> torch.Tensor:
     """
     if given.tensor("codes", codes, kind="integer").numel() == 0:
         raise given.refuse("codes", codes, "at least one code")
-    size, codes = given.whole("size", size, 1), codes.cpu()
-    given.within("codes", codes, 0, size - 1, f"codes from 0 to {size - 1}")
-    return torch.bincount(codes.flatten(), minlength=size).double() / codes.numel()
+    size = given.whole("size", size, 1, 2**63 - 1)
+    given.within("codes", codes, 0, size - 1, f"codes from 0 to {size - 1}", everywhere=True)
+    return torch.bincount(codes.flatten().cpu(), minlength=size).double() / codes.numel()
 
 
 def energy_distance(a: torch.Tensor, b: torch.Tensor) -> Estimate:
@@ -316,7 +316,7 @@ def _mean(name: str, values: torch.Tensor, sign: int = 1) -> Estimate:
 def _pair(name: str, a: torch.Tensor, other: str, b: torch.Tensor, least: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The two as vectors in float64, since distances nearly cancel, about a common centre, since far from 0 digits are lost."""
     given.finite(name, given.tensor(name, a, kind="real", least=least), everywhere=True)
-    given.finite(other, given.tensor(other, b, kind="real", least=least, on=a.device), everywhere=True)
+    given.finite(other, given.tensor(other, b, kind="real", least=least, on=a.device, beside=name), everywhere=True)
     if a.shape[1:].numel() != b.shape[1:].numel():
         raise given.refuse(other, b, f"items of {a.shape[1:].numel()} numbers, as {name}'s are")
     if a.is_floating_point() != b.is_floating_point():

@@ -11,7 +11,8 @@ B examples with a z each. An estimate is the gradient of the mean over draws and
 with N estimates along the first dimension of each tensor. All N come from one pass of torch.func; ``chunk`` bounds its memory.
 
 Before an estimate each looks at the first of the N: ValueError says what of the five is something else, that eps has no N or no K,
-or that log_q and f do not both give one float for each z. NaN in params or eps gives NaN.
+that sample, log_q or f cannot take what they are given, or that log_q and f do not both give one float for each z. eps must be
+finite (seen on the CPU only); NaN in params gives NaN.
 """
 
 import math
@@ -140,13 +141,14 @@ def exact(log_q: Density, f: Density, params: Params, states: torch.Tensor) -> P
         states: every value of z, along the first dimension.
 
     Raises:
-        ValueError: the probabilities of ``states`` do not add up to 1, or an argument is something else.
+        ValueError: the probabilities of ``states`` do not add up to 1, or as for the estimators.
     """
     given.tensor("states", states, kind="any", least=1)
     total = _values(log_q, f, _checked(params), states).exp().sum(0)
     if not bool(((total - 1).abs() < 1e-4).all()):
         raise ValueError(
-            f"the probabilities of the {len(states)} states add up to {float(total.flatten()[0]):.6g}, not 1: give each value of z once."
+            f"the probabilities of params and the {len(states)} states add up to {float(total.flatten()[0]):.6g}, not 1: "
+            "give each value of z once."
         )
     return grad(lambda phi: (log_q(phi, states).exp() * f(phi, states)).sum(0).mean())(params)
 
@@ -155,19 +157,20 @@ def categorical(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """A draw from softmax(logits) as a one-hot vector: the largest of logits + Gumbel noise (Gumbel 1954). No gradient.
 
     Args:
-        logits: float (..., C).  eps: Gumbel noise, float (..., C); leading dimensions broadcast. NaN in them gives NaN.
+        logits: float (..., C), minus infinity for what cannot be.  eps: Gumbel noise, float (..., C); leading dimensions broadcast.
+            NaN and infinity in them give NaN.
 
     Raises:
         ValueError: they are something else.
     """
     if given.tensor("logits", logits, (..., "C")).shape[-1] == 0:
         raise given.refuse("logits", logits, "at least one class")
-    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device)
+    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device, beside="logits")
     given.broadcast("logits", logits, "eps", eps)
     noisy = logits + eps
     best = noisy.argmax(-1, keepdim=True)
     one_hot = (torch.arange(logits.shape[-1], device=logits.device) == best).to(logits.dtype)
-    return one_hot.masked_fill(noisy.isnan().any(-1, keepdim=True), math.nan)  # argmax would take NaN for the largest
+    return one_hot.where((noisy < math.inf).all(-1, keepdim=True), math.nan)  # argmax takes NaN for the largest
 
 
 def straight_through(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
@@ -192,22 +195,21 @@ def gumbel_softmax(logits: torch.Tensor, eps: torch.Tensor, temperature: float) 
     """
     temperature = given.number("temperature", temperature, above=0)
     given.tensor("logits", logits, (..., "C"))
-    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device)
+    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device, beside="logits")
     given.broadcast("logits", logits, "eps", eps)
     return F.softmax((logits + eps) / temperature, -1)
 
 
 def _look(log_q, f, sample, params, eps, chunk, estimates: int = 1, draws: int = 1) -> None:
-    """What an estimator is given, and what log_q and f give for the first of the N estimates."""
-    given.function("sample", sample, "a function of (params, eps)")
-    given.tensor("eps", eps)
+    """What an estimator is given, and what its functions make of the first of the N estimates."""
+    given.finite("eps", given.tensor("eps", eps))
     if eps.dim() < 2 or eps.shape[0] < estimates or eps.shape[1] < draws:
         raise given.refuse("eps", eps, f"noise (N, K, ...), N ≥ {estimates} estimates of K ≥ {draws} draws")
     if chunk is not None:
-        given.whole("chunk", chunk, 1)
+        given.whole("chunk", chunk, 1, 2**63 - 1)
     with torch.no_grad():
-        z = sample(_checked(params), eps[0])
-        _values(log_q, f, params, z, eps.shape[1])
+        z = _called("sample(params, eps)", sample, _checked(params), eps[0])
+        _values(log_q, f, params, given.tensor("sample(params, eps)", z, kind="any"), eps.shape[1])
 
 
 def _checked(params: Params) -> Params:
@@ -220,13 +222,20 @@ def _checked(params: Params) -> Params:
 
 def _values(log_q: Density, f: Density, params: Params, z: torch.Tensor, draws: int | str = "K") -> torch.Tensor:
     """log_q(params, z), once it and f are known to give one float for each z: others would broadcast to something else."""
-    given.function("log_q", log_q, "a function of (params, z)")
-    given.function("f", f, "a function of (params, z)")
-    found = log_q(params, z)
+    found = _called("log_q(params, z)", log_q, params, z)
     one = isinstance(found, torch.Tensor) and found.dim() == 1
     given.tensor("log_q(params, z)", found, (draws,) if one else (draws, "B"))
-    given.tensor("f(params, z)", f(params, z), found.shape)
+    given.tensor("f(params, z)", _called("f(params, z)", f, params, z), found.shape)
     return found
+
+
+def _called(what: str, function: Callable, params: Params, value: torch.Tensor) -> torch.Tensor:
+    name, _, argument = what[:-1].partition("(params, ")
+    try:
+        return given.function(name, function, f"a function of (params, {argument})")(params, value)
+    except (RuntimeError, TypeError, IndexError) as error:  # of PyTorch's, where shapes, dtypes or devices do not fit
+        said = ", ".join(f"{key} {tuple(each.shape)}" for key, each in {**params, argument: value}.items())
+        raise ValueError(f"{what} was given {said} and fails: {str(error).splitlines()[0].rstrip('.')}.") from error
 
 
 def _constants(baseline: float | Params, params: Params) -> Params:

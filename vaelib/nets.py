@@ -36,13 +36,13 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float):
         super().__init__()
-        self.width, dropout = given.whole("width", width, 1), given.number("dropout", dropout, 0, below=1)
+        width, dropout = given.whole("width", width, 1), given.number("dropout", dropout, 0, below=1)
         self.f = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.f(given.tensor("x", x, (..., self.width)))
+        return x + self.f(x)
 
 
 def residual_mlp(inputs: int, outputs: int, width: int = 512, blocks: int = 2, dropout: float = 0.1) -> nn.Sequential:
@@ -100,7 +100,7 @@ class ConvResidualBlock(nn.Module):
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
-        self.width, hidden = given.whole("width", width, 1), given.whole("hidden", hidden, 1)
+        width, hidden = given.whole("width", width, 1), given.whole("hidden", hidden, 1)
         self.f = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(width, hidden, 3, padding=1, bias=False),
@@ -109,7 +109,7 @@ class ConvResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.f(given.tensor("x", x, ("B", self.width, "H", "W")))
+        return x + self.f(x)
 
 
 def conv_down(channels: int, outputs: int, width: int = 128, residual: int = 32, blocks: int = 2) -> nn.Sequential:
