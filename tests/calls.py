@@ -3,6 +3,8 @@
 import importlib
 import inspect
 import itertools
+import math
+import numbers
 import pkgutil
 import tempfile
 from collections.abc import Callable
@@ -438,7 +440,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "train.fit": lambda: dict(
         model=Student(),
         loss=squared_error,
-        x=normal(4, 2),
+        x=normal(7, 2),
         steps=2,
         batch_size=2,
         lr=level(0.5),
@@ -456,7 +458,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "train.fit · optimizer": lambda: dict(
         model=Student(),
         loss=squared_error,
-        x=normal(4, 2),
+        x=normal(7, 2),
         steps=2,
         batch_size=2,
         optimizer=torch.optim.Adam,
@@ -595,3 +597,40 @@ def arguments(name: str) -> dict[str, Any]:
     """The valid call's arguments, made anew: marked with their kinds."""
     torch.manual_seed(0)
     return CALLS[name]()
+
+
+def parts(value: Any) -> list[Any] | None:
+    """What a dict, a list, a tuple or a module consists of; None for what has no parts."""
+    if isinstance(value, nn.Module):
+        return list(value.state_dict().values())
+    return (
+        list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else None
+    )
+
+
+def equal(result: Any, expected: Any) -> bool:
+    if isinstance(expected, torch.Tensor):
+        return isinstance(result, torch.Tensor) and result.dtype == expected.dtype and torch.equal(result, expected)
+    if isinstance(expected, np.ndarray):
+        return isinstance(result, np.ndarray) and np.array_equal(result, expected)
+    if isinstance(expected, nn.Module) and repr(result) != repr(expected):
+        return False
+    if isinstance(expected, dict):
+        result, expected = ({k: v for k, v in each.items() if k != "seconds"} for each in (result, expected))
+    if parts(expected) is not None:
+        return (
+            type(result) is type(expected)
+            and len(parts(result)) == len(parts(expected))
+            and all(map(equal, parts(result), parts(expected)))
+        )
+    if isinstance(expected, float):
+        return math.isclose(float(result), expected, rel_tol=1e-6)
+    if isinstance(expected, (numbers.Number, str, bytes, sp.Basic, type(None), torch.device, Path)):
+        return result == expected and type(result) is type(expected)
+    return type(result) is type(expected)  # figures and widgets
+
+
+def state_of(given: dict[str, Any]) -> list[Any]:
+    """Weights and modes of all models among arguments."""
+    modules = [value for value in given.values() if isinstance(value, nn.Module)]
+    return [[m.training, [v.nan_to_num().clone() for v in m.state_dict().values()]] for m in modules]

@@ -35,7 +35,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
-from calls import CALLS, OUTSIDE, Arg, arguments, plain, public_names, run
+from calls import CALLS, OUTSIDE, Arg, arguments, equal, parts, plain, public_names, run, state_of
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import nn
@@ -377,12 +377,6 @@ def sweep(name: str) -> Iterator[Call]:
             yield call
 
 
-def state_of(given: dict[str, Any]) -> list[Any]:
-    """Weights and modes of all models among arguments."""
-    modules = [value for value in given.values() if isinstance(value, nn.Module)]
-    return [[m.training, [v.nan_to_num().clone() for v in m.state_dict().values()]] for m in modules]
-
-
 @functools.cache
 def default_is_none(name: str, argument: str) -> bool:
     public = public_names()[name.partition(" · ")[0]]
@@ -504,15 +498,6 @@ def documented(kind: str, name: str) -> bool:
     return any(kind in (text or "") or re.search(r"\berrors\b", text or "") for text in texts)
 
 
-def parts(value: Any) -> list[Any] | None:
-    """What a dict, a list, a tuple or a module consists of; None for what has no parts."""
-    if isinstance(value, nn.Module):
-        return list(value.state_dict().values())
-    return (
-        list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, (list, tuple)) else None
-    )
-
-
 def finite(value: Any) -> bool:
     """Whether no number in a result is NaN or infinite; what is no number counts as finite."""
     if isinstance(value, torch.Tensor):
@@ -544,28 +529,6 @@ def unlike(result: Any, expected: Any, meta: bool = False) -> str:
     return next(
         filter(None, (unlike(a, b, meta) for a, b in zip(parts(result) or (), parts(expected) or (), strict=False))), ""
     )
-
-
-def equal(result: Any, expected: Any) -> bool:
-    if isinstance(expected, torch.Tensor):
-        return isinstance(result, torch.Tensor) and result.dtype == expected.dtype and torch.equal(result, expected)
-    if isinstance(expected, np.ndarray):
-        return isinstance(result, np.ndarray) and np.array_equal(result, expected)
-    if isinstance(expected, nn.Module) and repr(result) != repr(expected):
-        return False
-    if isinstance(expected, dict):
-        result, expected = ({k: v for k, v in each.items() if k != "seconds"} for each in (result, expected))
-    if parts(expected) is not None:
-        return (
-            type(result) is type(expected)
-            and len(parts(result)) == len(parts(expected))
-            and all(map(equal, parts(result), parts(expected)))
-        )
-    if isinstance(expected, float):
-        return math.isclose(float(result), expected, rel_tol=1e-6)
-    if isinstance(expected, (numbers.Number, str, bytes, sp.Basic, type(None), torch.device, Path)):
-        return result == expected and type(result) is type(expected)
-    return type(result) is type(expected)  # figures and widgets
 
 
 # ---- the tests

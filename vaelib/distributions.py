@@ -338,7 +338,7 @@ def _full(t: torch.Tensor) -> torch.Tensor:
 def _location_and_scale(mean: torch.Tensor, log_std: torch.Tensor, shape: tuple) -> tuple[torch.Tensor, torch.Tensor]:
     """The two, looked at, in one shape and in float32 at least."""
     given.tensor("mean", mean)
-    given.tensor("log_std", log_std, on=mean.device, beside="mean")
+    given.tensor("log_std", log_std, on=mean.device, beside="mean, given with it,")
     if mean.shape != log_std.shape:
         shape_of_both = given.broadcast("mean", mean, "log_std", log_std)
         mean, log_std = mean.expand(shape_of_both), log_std.expand(shape_of_both)
