@@ -33,6 +33,8 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     number = _single(value)
     if not isinstance(number, numbers.Integral) or isinstance(number, bool) or not _within(number, least, most):
         raise refuse(name, value, f"a whole number{_range(least, most)}")
+    if not -(2**63) <= number < 2**64:
+        raise refuse(name, value, f"a whole number{_range(least, most)} that fits into 64 bits")
     return int(number)
 
 
@@ -108,7 +110,7 @@ def tensor(
     """A tensor of a shape and a kind.
 
     Args:
-        shape: for each dimension its size, or a word for any size; ``...`` in front stands for any number of dimensions.
+        shape: for each dimension its size, or a word for any size; one ``...`` stands for any number of dimensions.
         kind: "float", "integer" (bool is none), "bool", "image" (float or uint8), "real" (float or integer) or "any".
         least: the fewest entries along the first dimension.
         on: the device on which it must lie, where another one would end in an error of PyTorch's.
@@ -129,9 +131,11 @@ def tensor(
     return value
 
 
-def within(name: str, value: "torch.Tensor", least: float, most: float, use: str) -> "torch.Tensor":
-    """A tensor whose numbers all lie in a range; NaN does not. Looked at on the CPU only: looking would stall a GPU."""
-    if value.device.type == "cpu" and value.numel():
+def within(
+    name: str, value: "torch.Tensor", least: float, most: float, use: str, everywhere: bool = False
+) -> "torch.Tensor":
+    """A tensor whose numbers all lie in a range; NaN does not. Looked at as by ``finite``."""
+    if (everywhere or value.device.type == "cpu") and value.numel():
         low, high = (each.item() for each in value.detach().aminmax())
         if not least <= low <= high <= most:
             raise ValueError(f"{name} has values from {low:g} to {high:g}: use {use}.")
@@ -230,9 +234,9 @@ def _of_kind(value: "torch.Tensor", kind: str) -> bool:
 
 
 def _fits(found: Sequence[int], wanted: Sequence) -> bool:
-    if wanted and wanted[0] is ...:
-        rest = wanted[1:]
-        return len(found) >= len(rest) and _fits(found[len(found) - len(rest) :], rest)
+    if ... in wanted:  # what stands before it and behind it
+        k, rest = wanted.index(...), len(found) - len(wanted) + 1
+        return rest >= 0 and _fits((*found[:k], *found[k + rest :]), (*wanted[:k], *wanted[k + 1 :]))
     return len(found) == len(wanted) and all(
         isinstance(want, str) or size == want for size, want in zip(found, wanted, strict=True)
     )
