@@ -858,7 +858,7 @@ BAD = {
     "grid code": (lambda: FiniteScalarQuantizer([3, 3]).lookup(torch.tensor([9])), "from 0 to 8"),
     "perplexity out of range": (lambda: perplexity(torch.tensor([4]), 4), "from 0 to 3"),
     "image does not divide": (lambda: VQVAE((3, 30, 32)), "divisible by 4"),
-    "odd width": (lambda: VQVAE(width=7), "width is even"),
+    "odd width": (lambda: VQVAE(width=7), "width=7 was given: use an even number"),
     "image of another size": (lambda: small()(torch.rand(1, 3, 32, 32)), r"\(B, 3, 16, 16\)"),
     "uint8 images": (lambda: small()(torch.zeros(1, 3, 16, 16, dtype=torch.uint8)), "as_float"),
     "page of another size": (lambda: small().decode(torch.zeros(1, 8, 8, dtype=torch.long)), r"\(B, 4, 4\)"),

@@ -114,16 +114,20 @@ def tensor(
         kind: "float", "integer" (bool is none), "bool", "image" (float or uint8), "real" (float or integer) or "any".
         least: the fewest entries along the first dimension.
         on: the device on which it must lie, where another one would end in an error of PyTorch's.
-        cure: a further sentence for the message: "data.as_float makes floats of 0 to 255."
+        cure: a further sentence where the kind is another: "data.as_float makes floats of 0 to 255."
     """
     import torch
 
-    use = f"{_KINDS[kind]} {_form(shape)}"
-    use += f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
-    good = isinstance(value, torch.Tensor) and _of_kind(value, kind) and _fits(value.shape, shape)
-    if not good or (least and (value.dim() == 0 or len(value) < least or value.numel() == 0)):
+    right_kind = isinstance(value, torch.Tensor) and _of_kind(value, kind)
+    enough = not least or (right_kind and value.dim() > 0 and len(value) >= least and value.numel() > 0)
+    if not (right_kind and enough and _fits(value.shape, shape)):
+        use = _KINDS[kind] if tuple(shape) == (...,) else f"{_KINDS[kind]} {_form(shape)}"
+        use += (
+            f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
+        )
         error = refuse(name, value, use)
-        raise ValueError(f"{error} {cure}".rstrip()) if cure else error
+        helps = cure and isinstance(value, torch.Tensor) and not right_kind
+        raise ValueError(f"{error} {cure}") if helps else error
     if on is not None and value.device.type != on.type:
         raise ValueError(
             f"{name} lies on {value.device}, and what it meets on {on}: move one of them with .to(device)."
@@ -142,10 +146,24 @@ def within(
     return value
 
 
+def broadcast(name: str, value: "torch.Tensor", other_name: str, other: "torch.Tensor") -> "torch.Size":
+    """The shape that two tensors have together, where they broadcast."""
+    import torch
+
+    try:
+        return value.shape if value.shape == other.shape else torch.broadcast_shapes(value.shape, other.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} {tuple(value.shape)} and {other_name} {tuple(other.shape)} were given: use shapes that broadcast."
+        ) from None
+
+
 def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch.Tensor":
     """A tensor without NaN and infinity. Looked at on the CPU only, unless ``everywhere``, for what is no training step."""
     import torch
 
+    if everywhere and value.is_meta:
+        raise ValueError(f"{name} lies on meta, where a tensor has no numbers: use one with numbers.")
     if (everywhere or value.device.type == "cpu") and value.is_floating_point():
         bad = int((~torch.isfinite(value.detach())).sum())
         if bad:
@@ -173,6 +191,20 @@ def module(name: str, value: Any, *methods: str) -> Any:
     lacks = [method for method in methods if not callable(getattr(value, method, None))]
     if not isinstance(value, torch.nn.Module) or lacks:
         raise refuse(name, value, "a torch.nn.Module" + (f" with {' and '.join(methods)}" if methods else ""))
+    return value
+
+
+def having(name: str, value: Any, *methods: str) -> Any:
+    """Anything with these methods."""
+    if not all(callable(getattr(value, method, None)) for method in methods):
+        raise refuse(name, value, f"an object with {' and '.join(methods)}")
+    return value
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """An object of a class."""
+    if not isinstance(value, kind):
+        raise refuse(name, value, f"a {kind.__name__}")
     return value
 
 
@@ -219,15 +251,15 @@ def _range(least=None, most=None, above=None, below=None) -> str:
 
 
 def _of_kind(value: "torch.Tensor", kind: str) -> bool:
-    import torch
-
-    floating, integer = value.is_floating_point(), not (value.is_complex() or value.dtype == torch.bool)
-    integer = integer and not floating
+    floating = value.is_floating_point()
+    if kind == "float":
+        return floating
+    dtype = str(value.dtype).removeprefix("torch.")
+    integer = not (floating or dtype == "bool" or value.is_complex())
     return {
-        "float": floating,
         "integer": integer,
-        "bool": value.dtype == torch.bool,
-        "image": floating or value.dtype == torch.uint8,
+        "bool": dtype == "bool",
+        "image": floating or dtype == "uint8",
         "real": floating or integer,
         "any": True,
     }[kind]
@@ -238,7 +270,7 @@ def _fits(found: Sequence[int], wanted: Sequence) -> bool:
         k, rest = wanted.index(...), len(found) - len(wanted) + 1
         return rest >= 0 and _fits((*found[:k], *found[k + rest :]), (*wanted[:k], *wanted[k + 1 :]))
     return len(found) == len(wanted) and all(
-        isinstance(want, str) or size == want for size, want in zip(found, wanted, strict=True)
+        size == want or isinstance(want, str) for size, want in zip(found, wanted, strict=True)
     )
 
 
@@ -252,7 +284,8 @@ def _said(name: str, value: Any) -> str:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return f"{name}, a {str(value.dtype).removeprefix('torch.')} tensor {tuple(value.shape)},"
+        dtype = str(value.dtype).removeprefix("torch.")
+        return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} tensor {tuple(value.shape)},"
     if isinstance(value, np.ndarray):
         return f"{name}, a {value.dtype} NumPy array {value.shape},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, list, tuple, dict, set)):
