@@ -289,5 +289,6 @@ def _said(name: str, value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{name}, a {value.dtype} NumPy array {value.shape},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, list, tuple, dict, set)):
-        return f"{name}={reprlib.repr(value)}"
+        text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines
+        return f"{name}={text if len(text) <= 100 else text[:97] + '...'}"
     return f"{name}, an object of type {type(value).__name__},"

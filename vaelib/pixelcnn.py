@@ -13,6 +13,7 @@ from torch import nn
 from vaelib import given as wall  # sample has an argument of that name
 from vaelib.causal import Above, Left, Masked, Pointwise, elu_both, gate, odd, plus
 from vaelib.distributions import Categorical, DiscretizedLogisticMixture, gumbel
+from vaelib.nets import eval_mode
 from vaelib.sampling import CachedGated, CachedPixelCNN, CachedPixelCNNpp
 
 
@@ -122,31 +123,24 @@ class _PixelModel(nn.Module):
         labels = self._check_labels(labels, n)
         known = self._check_given(given, mask, (n, self.channels, height, width))
         wall.finite_weights(f"the {type(self).__name__}", self)
-        in_training = [part for part in self.modules() if part.training]
-        self.eval()
-        try:
-            with torch.inference_mode():
-                x = torch.zeros(n, self.channels, height, width, dtype=torch.int64, device=self.table.device)
-                cache = self._cache(n, width, labels) if cached else None
-                precision = torch.promote_types(self.table.dtype, torch.float32)
-                for i in range(height):
-                    noise = temperature * gumbel((width, n, self.head.noise), generator, x.device, precision)
+        with eval_mode(self), torch.inference_mode():
+            x = torch.zeros(n, self.channels, height, width, dtype=torch.int64, device=self.table.device)
+            cache = self._cache(n, width, labels) if cached else None
+            for i in range(height):
+                noise = temperature * gumbel((width, n, self.head.noise), generator, x.device, self.table.dtype)
+                if cached:
+                    cache.start(i)
+                for j in range(width):
+                    h = cache.pixel(i, j) if cached else self.features(self.embed(x), labels)[:, :, i, j]
+                    pixel = self._draw(h, noise[j])
+                    if known is not None:
+                        pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
+                    x[:, :, i, j] = pixel
                     if cached:
-                        cache.start(i)
-                    for j in range(width):
-                        h = cache.pixel(i, j) if cached else self.features(self.embed(x), labels)[:, :, i, j]
-                        pixel = self._draw(h, noise[j])
-                        if known is not None:
-                            pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
-                        x[:, :, i, j] = pixel
-                        if cached:
-                            cache.put(j, self.embed(pixel))
-                    if cached:
-                        cache.end(i)
-            return x.clone()  # an ordinary tensor again
-        finally:
-            for part in in_training:
-                part.training = True
+                        cache.put(j, self.embed(pixel))
+                if cached:
+                    cache.end(i)
+        return x.clone()  # an ordinary tensor again
 
     def _draw(self, h: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """A pixel's channels (n, C) from its features (n, hidden). Each pass makes one more channel right, with the same noise."""

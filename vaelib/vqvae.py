@@ -9,7 +9,7 @@ from torch import nn
 
 from vaelib import given
 from vaelib.files import written_whole
-from vaelib.nets import conv_down, conv_up
+from vaelib.nets import conv_down, conv_up, eval_mode
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
 
@@ -132,13 +132,8 @@ class VQVAE(nn.Module):
         given.finite_weights("the VQVAE", self)
         codes = prior.sample(n, self._page, **options)
         given.tensor("what the prior drew", codes, (n, 1, *self._page), "integer")
-        in_training = [part for part in self.modules() if part.training]
-        self.eval()
-        try:
+        with eval_mode(self):
             return self.decode(codes[:, 0].to(self._weight.device))
-        finally:
-            for part in in_training:
-                part.training = True
 
     @property
     def _page(self) -> tuple[int, int]:
