@@ -534,7 +534,16 @@ def test_on_cuda(kind):
     model.cuda()
     torch.testing.assert_close(model.log_prob(x.cuda()).cpu(), on_cpu)
     generator = torch.Generator("cuda").manual_seed(0)
-    assert model.sample(2, (6, 6), generator=generator).device.type == "cuda"
+    mask = torch.ones(6, 6, dtype=torch.bool)  # what is given may lie on the CPU
+    drawn = model.sample(2, (6, 6), generator=generator, given=x, mask=mask)
+    assert drawn.device.type == "cuda"
+    assert torch.equal(drawn.cpu(), x)
+    with pytest.raises(ValueError, match="given has values from 1 to"):  # and is looked at wherever it lies
+        model.sample(2, (6, 6), given=x.cuda() + 1, mask=mask)
+    with pytest.raises(ValueError, match="generator, an object of type Generator, was given"):
+        model.sample(2, (6, 6), generator=torch.Generator())
+    with pytest.raises(ValueError, match="x lies on cpu, and what it meets on cuda"):
+        model(x)
 
 
 # ---- bad input

@@ -938,8 +938,13 @@ def test_a_latent_that_is_not_finite(value):
 def test_on_a_gpu():
     model = small(decay=0.9).cuda()
     x = torch.rand(64, 3, 16, 16, device="cuda")
+    z = maps(64, 5, 4, 4).cuda()
+    z[0, 0, 0, 0] = math.nan
     torch.cuda.set_sync_debug_mode("error")  # a training step waits for nothing
     try:
+        copied = copy.deepcopy(model.quantizer)
+        copied.revive(z)
+        copied(z)
         with torch.autocast("cuda", torch.bfloat16):
             z_e = model.latents(x)
             model.quantizer.revive(z_e, 0.5, torch.Generator("cuda").manual_seed(0))
@@ -947,6 +952,20 @@ def test_on_a_gpu():
             (F.mse_loss(model.decode(q.z_q), x) + q.commitment_loss.mean()).backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert isinstance(model.quantizer, nn.Module)
+    assert all(torch.isfinite(value).all() for value in copied.state_dict().values())  # nor learns from NaN
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        copied.eval()(z)
+    with pytest.raises(ValueError, match="codes has values from 12 to 12"):
+        model.decode(torch.full((1, 4, 4), 12, device="cuda"))
+    with pytest.raises(ValueError, match="z lies on cpu, and what it meets on cuda"):
+        model.decode(torch.zeros(1, 4, 4, dtype=torch.uint8))
+    words = maps(512, 4, seed=1)
+    far = VectorQuantizer(512, 4)
+    with torch.no_grad():
+        far.codebook.copy_(words + 1000)
+    z = maps(2**17, 4) + 1000
+    codes = far.cuda().eval()(z.cuda()).codes.cpu()[:2000]
+    distances = torch.cdist(z[:2000].double(), far.codebook.detach().cpu().double()).square()
+    assert float((distances.gather(1, codes[:, None])[:, 0] - distances.min(1).values).max()) < 1e-4
     here = model.eval().encode(x).codes.cpu()
     assert (here == model.cpu().encode(x.cpu()).codes).float().mean() > 0.99

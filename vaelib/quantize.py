@@ -75,7 +75,7 @@ class VectorQuantizer(nn.Module):
 
         Raises:
             ValueError: no float tensor, another number of channels than D, no vector, or another device.
-            FloatingPointError: a latent is NaN or infinite. While a GPU trains nobody looks, since that would make it wait:
+            FloatingPointError: a latent or a word is NaN or infinite. While a GPU trains nobody looks, since that would make it wait:
                 the loss is NaN then, and the codebook learns nothing from such a vector.
         """
         given.tensor("z_e", z_e, ("B", self.dim, ...), least=1, on=self.codebook.device)
@@ -236,10 +236,10 @@ def _mean_square(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _look(finite: torch.Tensor, training: bool) -> None:
-    """All are finite, or an error. While a GPU trains nobody looks, since that would make it wait."""
+    """An error, unless all are finite. While a GPU trains nobody looks, since that would make it wait."""
     if not (training and finite.device.type == "cuda") and not finite.all():
         raise FloatingPointError(
-            "a latent given to the quantizer is NaN or infinite: look at the encoder, and at its images."
+            "a latent, or a word of the codebook, is NaN or infinite: look at the encoder, and at its images."
         )
 
 
