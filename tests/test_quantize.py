@@ -739,10 +739,12 @@ def test_generation_is_drawn_with_its_generator():
     assert not torch.equal(one, other)
 
 
-def test_generation_leaves_each_part_in_the_mode_it_was_in():
+def test_generation_is_in_eval_mode_and_leaves_each_part_in_its_own():
     model, prior = small().train(), GatedPixelCNN(12, hidden=4, layers=2, first_kernel=3, ordered=False)
+    model.decoder.append(nn.Dropout(0.5))
     model.quantizer.eval()  # frozen, while the rest trains
-    model.sample(2, prior)
+    one, again = (model.sample(2, prior, generator=seeded(1)) for _ in range(2))
+    assert torch.equal(one, again)
     assert model.training
     assert model.decoder[1].training
     assert not model.quantizer.training
