@@ -10,8 +10,10 @@ it says so. torch is imported where a tensor is looked at, so that modules that 
 
 import math
 import numbers
+import os
 import reprlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +36,13 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     if not isinstance(number, numbers.Integral) or isinstance(number, bool) or not _within(number, least, most):
         raise refuse(name, value, f"a whole number{_range(least, most)}")
     if not -(2**63) <= number < 2**64:
-        raise refuse(name, value, f"a whole number{_range(least, most)} that fits into 64 bits")
+        raise refuse(name, value, f"a whole number that fits into 64 bits{_range(least, most)}")
     return int(number)
+
+
+def seed(value: Any) -> int:
+    """A whole number that every generator takes."""
+    return whole("seed", value, 0, 2**64 - 1)
 
 
 def number(
@@ -49,7 +56,10 @@ def number(
 ) -> float:
     """A finite number, as a float: Python's, NumPy's, or the one number of a tensor. ``above`` and ``below`` are not reached."""
     single = _single(value)
-    good = isinstance(single, numbers.Real) and not isinstance(single, bool) and math.isfinite(single)
+    try:
+        good = isinstance(single, numbers.Real) and not isinstance(single, bool) and math.isfinite(single)
+    except OverflowError:  # an int that no float can hold
+        good = False
     if not good or not _within(single, least, most, above, below):
         raise refuse(name, value, f"a finite number{_range(least, most, above, below)}")
     return float(single)
@@ -68,7 +78,7 @@ def sizes(name: str, value: Any, count: int | None = None, least: int = 1, form:
         raise refuse(name, value, use)
     try:
         found = tuple(whole(name, each, least) for each in value)
-    except ValueError:
+    except (ValueError, TypeError):  # a NumPy array of no dimension is no row
         raise refuse(name, value, use) from None
     if count is not None and len(found) != count:
         raise refuse(name, value, use)
@@ -95,6 +105,13 @@ def text(name: str, value: Any, use: str = "a text") -> str:
     if not isinstance(value, str):
         raise refuse(name, value, use)
     return value
+
+
+def mapping(name: str, value: Any, use: str, keys: type = str) -> dict:
+    """A mapping with at least one entry and keys of one type, as a dict; ``use`` says of what: "label -> images (N, C, H, W)"."""
+    if not isinstance(value, Mapping) or not value or not all(isinstance(key, keys) for key in value):
+        raise refuse(name, value, f"a mapping that is not empty, {use}")
+    return dict(value)
 
 
 def tensor(
@@ -128,7 +145,7 @@ def tensor(
         error = refuse(name, value, use)
         helps = cure and isinstance(value, torch.Tensor) and not right_kind
         raise ValueError(f"{error} {cure}") if helps else error
-    if on is not None and value.device.type != on.type:
+    if on is not None and not _same_place(value.device, on):
         raise ValueError(
             f"{name} lies on {value.device}, and what it meets on {on}: move one of them with .to(device)."
         )
@@ -139,8 +156,13 @@ def within(
     name: str, value: "torch.Tensor", least: float, most: float, use: str, everywhere: bool = False
 ) -> "torch.Tensor":
     """A tensor whose numbers all lie in a range; NaN does not. Looked at as by ``finite``."""
-    if (everywhere or value.device.type == "cpu") and value.numel():
-        low, high = (each.item() for each in value.detach().aminmax())
+    import torch
+
+    if value.numel() and _looked_at(name, value, everywhere):
+        seen = value.detach()
+        if seen.dtype in (torch.uint16, torch.uint32, torch.uint64):  # which PyTorch does not compare
+            seen = seen.double()
+        low, high = (each.item() for each in seen.aminmax())
         if not least <= low <= high <= most:
             raise ValueError(f"{name} has values from {low:g} to {high:g}: use {use}.")
     return value
@@ -162,9 +184,7 @@ def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch
     """A tensor without NaN and infinity. Looked at on the CPU only, unless ``everywhere``, for what is no training step."""
     import torch
 
-    if everywhere and value.is_meta:
-        raise ValueError(f"{name} lies on meta, where a tensor has no numbers: use one with numbers.")
-    if (everywhere or value.device.type == "cpu") and value.is_floating_point():
+    if value.is_floating_point() and _looked_at(name, value, everywhere):
         bad = int((~torch.isfinite(value.detach())).sum())
         if bad:
             raise ValueError(f"{name} has {bad} values that are NaN or infinite, of {value.numel()}: use finite ones.")
@@ -215,20 +235,39 @@ def function(name: str, value: Any, use: str) -> Callable:
     return value
 
 
+def path(name: str, value: Any, use: str = "the path of a file") -> Path:
+    """A str or a Path, as a Path; "" is none, and would be the current folder."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise refuse(name, value, use)
+    return Path(text)
+
+
 def generator(name: str, value: Any, device: "torch.device") -> "torch.Generator | None":
     """None, or a generator that can draw on ``device``."""
     import torch
 
-    if value is not None and (not isinstance(value, torch.Generator) or value.device.type != device.type):
-        raise refuse(name, value, f"torch.Generator({str(device.type)!r}), or None for the global one")
+    if value is not None and (not isinstance(value, torch.Generator) or not _same_place(value.device, device)):
+        raise refuse(name, value, f"torch.Generator({str(device)!r}), or None for the global one")
     return value
+
+
+def _looked_at(name: str, value: "torch.Tensor", everywhere: bool) -> bool:
+    if everywhere and value.is_meta:
+        raise ValueError(f"{name} lies on meta, where a tensor has no numbers: use one with numbers.")
+    return everywhere or value.device.type == "cpu"
 
 
 def _single(value: Any) -> Any:
     """The number in a tensor or array of one; anything else as it is. NumPy's numbers count as Python's do."""
-    if not isinstance(value, numbers.Number) and getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
-    return value
+    if isinstance(value, numbers.Number) or getattr(value, "shape", None) != () or getattr(value, "is_meta", False):
+        return value
+    return value.item() if hasattr(value, "item") else value
+
+
+def _same_place(a: "torch.device", b: "torch.device") -> bool:
+    """Whether two devices are one; "cuda" is the GPU in use, which may be any."""
+    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
 
 
 def _within(value, least=None, most=None, above=None, below=None) -> bool:
@@ -283,12 +322,10 @@ def _said(name: str, value: Any) -> str:
     """What was given as ``name``, in a few words: a tensor or an array by its type and shape."""
     import torch
 
-    if isinstance(value, torch.Tensor):
+    if isinstance(value, (torch.Tensor, np.ndarray)):
         dtype = str(value.dtype).removeprefix("torch.")
-        return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} tensor {tuple(value.shape)},"
-    if isinstance(value, np.ndarray):
-        return f"{name}, a {value.dtype} NumPy array {value.shape},"
-    if value is None or isinstance(value, (str, bytes, numbers.Number, list, tuple, dict, set)):
-        text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines
-        return f"{name}={text if len(text) <= 100 else text[:97] + '...'}"
+        what = "tensor" if isinstance(value, torch.Tensor) else "NumPy array"
+        return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} {what} {tuple(value.shape)},"
+    if value is None or isinstance(value, (str, bytes, numbers.Number, np.generic, list, tuple, dict, set)):
+        return f"{name}={' '.join(reprlib.repr(value).split())}"  # a tensor inside has lines
     return f"{name}, an object of type {type(value).__name__},"
