@@ -173,20 +173,20 @@ def fit(
                             _check_gradients(updates, done + 1)
                         updates.step()
                         losses.append(value.detach())
-                        done, whole = done + 1, True
-                    if done % log_every and done < steps:
-                        continue
-                    kept.check(losses, done)
-                    mean = float(torch.stack(losses).float().mean())
-                    seconds = time.perf_counter()
-                    run.history.append({"step": float(done), "loss": mean, "seconds": seconds - start})
-                    progress_bar.set_postfix(loss=f"{mean:.4g}", refresh=False)
-                    progress_bar.update(len(losses))
-                    losses = []
-                    if schedule is not None:
-                        kept.scheduled.append(((done - 1) / steps, _comparable(current)))
-                    kept.take(done, losses, seconds - start)
-                    if checkpoint is not None and done < steps and seconds - saved >= checkpoint_seconds:
+                        done += 1
+                        if logs := done % log_every == 0 or done == steps:
+                            kept.check(losses, done)
+                            mean = float(torch.stack(losses).float().mean())
+                            seconds = time.perf_counter()
+                            run.history.append({"step": float(done), "loss": mean, "seconds": seconds - start})
+                            progress_bar.set_postfix(loss=f"{mean:.4g}", refresh=False)
+                            progress_bar.update(len(losses))
+                            losses = []
+                            if schedule is not None:
+                                kept.scheduled.append(((done - 1) / steps, _comparable(current)))
+                            kept.take(done, losses, seconds - start)
+                        whole = True
+                    if logs and checkpoint is not None and done < steps and seconds - saved >= checkpoint_seconds:
                         kept.write_or_say()
                         saved = time.perf_counter()
             if checkpoint is not None and kept.in_file != (done, len(run.snapshots)):
@@ -266,22 +266,19 @@ class _Kept:
 
     def stopped(self, error: BaseException, whole: bool, *now) -> None:
         """Leave the model as after a whole step, write that, and give the exception the run so far."""
-        error.run = self.run
         try:
+            error.run = self.run
             with contextlib.suppress(FloatingPointError, ValueError):
                 if whole:
                     self.take(*now)
             _load(self.model, self.good["model"])
-            if self.path is not None and self.good["done"]:
-                if self.in_file is None or self.in_file[0] != self.good["done"]:
+            done = self.good["done"]
+            if self.path is not None and done:
+                if self.in_file is None or self.in_file[0] != done:
                     self.write()
-                if not isinstance(error, FloatingPointError):
-                    error.add_note(
-                        f"{self.path} holds the first {self.good['done']} steps: the same call goes on from there."
-                    )
-        except (
-            Exception
-        ) as other:  # a full disk, a GPU that no longer answers: what stopped the run is to be told first
+                if not isinstance(error, FloatingPointError):  # whose message says it
+                    error.add_note(f"{self.path} holds the first {done} steps: the same call goes on from there.")
+        except Exception as other:  # a full disk, a GPU that answers no more; but first comes what stopped the run
             error.add_note(f"And then: {other}")
 
     def identify(self, settings: dict[str, Any], tensors: tuple[torch.Tensor, ...], loss: Callable) -> None:
@@ -367,9 +364,8 @@ class _Kept:
         if isinstance(self.updates, (torch.optim.Adam, torch.optim.SGD)):  # others may keep other shapes
             weights = [p for group in self.updates.param_groups for p in group["params"]]
             for k, entries in saved["state"].items():
-                if any(
-                    value.dim() and value.shape != weights[k].shape for value in entries.values() if value is not None
-                ):
+                shapes = {value.shape for value in entries.values() if isinstance(value, torch.Tensor) and value.dim()}
+                if shapes - {weights[k].shape}:
                     raise ValueError(f"weight {k} has another shape.")
         self.updates.load_state_dict(saved | {"param_groups": groups})
 
@@ -444,8 +440,9 @@ def _differences(theirs: dict, ours: dict) -> str:
         close = isinstance(a, float) and isinstance(b, float) and math.isclose(a, b, rel_tol=1e-6)
         return close or (type(a) is type(b) and a == b)
 
-    keys = [key for key in ours | theirs if not same(theirs.get(key), ours.get(key))]
-    return ", ".join(f"{key or 'the whole'} {theirs.get(key)} (here {ours.get(key)})" for key in keys[:3])
+    pairs = {key: (theirs.get(key, "missing"), ours.get(key, "missing")) for key in ours | theirs}
+    other = [f"{key or 'the whole'} {then} (here {now})" for key, (then, now) in pairs.items() if not same(then, now)]
+    return ", ".join(other[:3])
 
 
 def _broken(value: Any, name: str = "") -> list[str]:
