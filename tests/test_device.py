@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import vaelib
-from vaelib.files import written_whole
 
 
 @pytest.mark.parametrize(
@@ -121,17 +120,6 @@ def test_budget(monkeypatch):
     monkeypatch.setenv("VAELIB_BUDGET", "paper")
     with pytest.raises(ValueError, match="VAELIB_BUDGET is 'paper': use lesson"):
         vaelib.budget(lesson=1, full=2)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "deep" / "file"
-    with written_whole(path) as file:
-        file.write(b"old")
-    with pytest.raises(RuntimeError), written_whole(path) as file:  # noqa: PT012
-        file.write(b"half of the ne")
-        raise RuntimeError
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
 def test_import_is_light():

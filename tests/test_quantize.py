@@ -15,7 +15,7 @@ from vaelib import data, quantize, train
 from vaelib.nets import ConvResidualBlock, conv_down, conv_up
 from vaelib.pixelcnn import GatedPixelCNN
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
-from vaelib.vqvae import VQVAE, load_codes, save_codes
+from vaelib.vqvae import VQVAE
 
 
 def seeded(seed=0):
@@ -649,70 +649,7 @@ def test_codes_vectors_and_the_whole_agree(tmp_path):
     assert torch.equal(other.decode(saved["codes"]), x_hat)
 
 
-# ---- words on disk, and generation
-
-
-def moved(part):
-    """The small model with one number of a part changed, as training does."""
-    model = small()
-    with torch.no_grad():
-        next(p for name, p in model.named_parameters() if name.startswith(part)).view(-1)[0] += 1e-6
-    return model
-
-
-def refuses_other_codes(folder, load=load_codes, save=save_codes):
-    model, codes = small(), torch.randint(12, (5, 4, 4), generator=seeded())
-    save(folder / "codes.pt", model, codes)
-    assert torch.equal(load(folder / "codes.pt", small()), codes)
-    assert torch.equal(load(folder / "codes.pt", moved("decoder")), codes)  # words mean the same to any decoder
-    for part in ("encoder", "quantizer"):
-        told = ""
-        try:
-            load(folder / "codes.pt", moved(part))
-        except ValueError as error:
-            told = str(error)
-        assert "of another model" in told, part
-
-
-def test_codes_are_saved_with_the_mark_of_their_model(tmp_path):
-    refuses_other_codes(tmp_path)
-
-
-@pytest.mark.parametrize("part", ["encoder", "quantizer"])
-def test_planted_errors_in_the_mark_are_caught(part, plant, caught, tmp_path):
-    mutant = plant("vaelib.vqvae", f"*model.{part}.state_dict().values()", "*()")
-    caught(f"the mark forgets the {part}", lambda: refuses_other_codes(tmp_path, mutant.load_codes, mutant.save_codes))
-
-
-def test_a_damaged_or_missing_file_of_codes_is_one_sentence(tmp_path):
-    model, path = small(), tmp_path / "codes.pt"
-    with pytest.raises(ValueError, match=r"there is no file .*codes.pt: encode the images, and save_codes\.$"):
-        load_codes(path, model)
-    save_codes(path, model, torch.zeros(3, 4, 4, dtype=torch.int64))
-    whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b""):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="cannot be read, it is damaged"):
-            load_codes(path, model)
-    torch.save({"weights": torch.zeros(3)}, path)
-    with pytest.raises(ValueError, match="not of save_codes"):
-        load_codes(path, model)
-
-
-def test_a_stopped_save_leaves_the_old_codes(tmp_path, monkeypatch):
-    model, path = small(), tmp_path / "codes.pt"
-    old = torch.ones(3, 4, 4, dtype=torch.int64)
-    save_codes(path, model, old)
-
-    def stopped(state, file):
-        file.write(b"half a file")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, "save", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        save_codes(path, model, 0 * old)
-    assert torch.equal(load_codes(path, model), old)
-    assert [p.name for p in tmp_path.iterdir()] == ["codes.pt"]
+# ---- generation (words on disk: test_codes.py)
 
 
 def test_generation_decodes_what_the_prior_draws():

@@ -1,6 +1,5 @@
 """The VQ-VAE: an autoencoder whose code is a small picture of words; its words on disk, and images from a prior over them."""
 
-import hashlib
 from os import PathLike
 from typing import NamedTuple
 
@@ -8,7 +7,7 @@ import torch
 from torch import nn
 
 from vaelib import given
-from vaelib.files import written_whole
+from vaelib.files import checksum, read_whole, written_whole
 from vaelib.nets import conv_down, conv_up, eval_mode
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
@@ -145,36 +144,55 @@ class VQVAE(nn.Module):
 
 
 def save_codes(path: str | PathLike, model: VQVAE, codes: torch.Tensor) -> None:
-    """Write integer codes (N, H/4, W/4) to a file, whole or not at all, with the mark of the model that they belong to."""
+    """Write integer codes (N, H/4, W/4) to a file, whole or not at all, with the marks of the model that they belong to.
+
+    Raises:
+        ValueError: codes of another shape, not integers, or outside 0 to K - 1; or no VQVAE.
+        WriteError: the file cannot be written (an OSError).
+    """
+    state = _marks(model) | {"codes": _pages(model, codes)}
     with written_whole(path) as file:
-        torch.save({"model": _mark(model), "codes": codes.cpu()}, file)
+        torch.save(state, file)
 
 
 def load_codes(path: str | PathLike, model: VQVAE) -> torch.Tensor:
-    """Codes that ``save_codes`` wrote, on the CPU.
+    """Codes that ``save_codes`` wrote: int64 (N, H/4, W/4), on the CPU.
+
+    They are of this model if its encoder and the vectors of its words have not changed by a bit; a pass that only counts usage
+    changes neither. But a pass in training mode moves a codebook with ``decay``, and then the words mean something else.
 
     Raises:
-        ValueError: the file cannot be read, or the codes are of another model: its words mean something else.
+        ValueError: no file, a folder, a damaged file, one of something else; or the codes are of another model.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        mark, codes = state["model"], state["codes"]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}: encode the images, and save_codes.") from None
-    except Exception as error:  # a damaged file makes torch raise almost anything
+    state = read_whole(path, "file of save_codes", {"codes": torch.Tensor}, "encode the images again")
+    here = _marks(model)
+    theirs = {part: state.get(part) for part in here}
+    if not all(isinstance(mark, str) for mark in theirs.values()):
         raise ValueError(
-            f"{path} cannot be read, it is damaged or not of save_codes: encode the images again."
-        ) from error
-    if mark != _mark(model):
+            f"{path} does not say of which model its codes are (an earlier vaelib's): encode the images again."
+        )
+    if theirs["encoder"] != here["encoder"]:
         raise ValueError(
             f"the codes in {path} are of another model, and its words mean something else here: encode the images again."
         )
-    return codes
+    if theirs["words"] != here["words"]:
+        raise ValueError(
+            f"the codebook has moved since the codes in {path} were saved, as one with decay does in a pass in training mode: "
+            "encode the images again, in eval mode."
+        )
+    return _pages(model, state["codes"])
 
 
-def _mark(model: VQVAE) -> str:
-    """SHA-256 of encoder and codebook: training moves both, and with them what a word means."""
-    digest = hashlib.sha256()
-    for value in (*model.encoder.state_dict().values(), *model.quantizer.state_dict().values()):
-        digest.update(value.cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _pages(model: VQVAE, codes: torch.Tensor) -> torch.Tensor:
+    h, w = model.shape[1] // 4, model.shape[2] // 4
+    codes = given.tensor("codes", codes, ("N", h, w), "integer").cpu().long()
+    return given.within("codes", codes, 0, model.quantizer.codes - 1, f"words from 0 to {model.quantizer.codes - 1}")
+
+
+@torch.no_grad()
+def _marks(model: VQVAE) -> dict[str, str]:
+    """Checksums of what gives words their meaning: the encoder, and the vector of each word. Training moves both."""
+    given.module("model", model, "encoder", "quantizer")
+    encoder = tuple(model.encoder.state_dict().values())
+    every_word = torch.arange(model.quantizer.codes, device=encoder[0].device)
+    return {"encoder": checksum(*encoder), "words": checksum(model.quantizer.lookup(every_word))}
