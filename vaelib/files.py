@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import hashlib
 import io
 import os
 import secrets
@@ -10,9 +11,12 @@ import stat
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from vaelib import given
+
+if TYPE_CHECKING:
+    import torch
 
 try:
     import fcntl
@@ -164,3 +168,13 @@ def _begin(path: str | os.PathLike) -> tuple[BinaryIO, Path, Path]:
         if part.exists():  # else another process took it for an old one, before it was locked
             return file, part, place
         file.close()
+
+
+def checksum(*tensors: "torch.Tensor") -> str:
+    """SHA-256 of the bytes of tensors, one after the other, on whichever device: 64 digits that any other number or order changes."""
+    import torch
+
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
