@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -12,12 +13,14 @@ import sys
 import time
 
 import nbformat
+import numpy as np
 import pytest
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
 from machine import a_disk_with_room_for, posix
+from PIL import Image
 from played import FOLDER, code_cells, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -197,7 +200,7 @@ def test_figures_do_not_depend_on_the_callers_settings(build, built, tmp_path, m
     for backend in ("agg", "module://no.such.backend"):
         monkeypatch.setenv("MPLBACKEND", backend)
         assert picture() == plain
-    assert plain[1] == "12 images to a row; rows: a."
+    assert plain[1] == "3 images to a row; rows: a."
 
 
 def course_in_a_process(folder, encoding="utf-8"):
@@ -304,3 +307,63 @@ def test_a_failing_notebook_is_not_renewed(build, tmp_path, capsys, monkeypatch)
     (path,) = small_course(tmp_path, ["from vaelib.console import bar\nwith bar(1) as b:\n    b.update(1)\nprint(1)"])
     assert build.renew([path]) == 0
     assert [output.text for output in code_cells(path)[0].outputs] == ["1\n"]
+
+
+# ---- what is stored
+
+
+def png(image):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_what_is_stored_is_what_a_reader_needs(build):
+    """Sources, words and pictures; and nothing of the machine, of a widget, or of a progress bar that is gone."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    four = Image.fromarray(np.kron(np.eye(2), np.ones((20, 20))).astype(np.uint8)[..., None] * np.uint8([255, 0, 90]))
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
+    picture = {"image/png": png(noise), "text/plain": "Figure: a."}
+    outputs = [
+        nbformat.v4.new_output("stream", text="✓ a claim: holds\n"),
+        nbformat.v4.new_output("display_data", {"text/html": "", "text/plain": ""}),  # a bar that is gone
+        nbformat.v4.new_output("display_data", view),
+        nbformat.v4.new_output("display_data", picture, metadata={"image/png": {"alt": "a."}}),
+        nbformat.v4.new_output("execute_result", {"image/png": png(four)}, execution_count=3),
+        nbformat.v4.new_output("display_data", {"text/html": "<b>a table</b>", "text/plain": ""}),
+        nbformat.v4.new_output("error", ename="Failed", evalue="✗", traceback=[]),
+    ]
+    marks = {"tags": ["raises-exception"], "jupyter": {"source_hidden": True}}
+    machine = {"execution": {"iopub.execute_input": "2026-01-01"}, "scrolled": False}
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title", metadata=marks | machine),
+        nbformat.v4.new_code_cell("1 / 0", outputs=outputs, execution_count=3, metadata=marks | machine),
+        nbformat.v4.new_code_cell("box", outputs=[nbformat.v4.new_output("display_data", view)]),
+    ]
+    metadata = {
+        "widgets": {"state": {}},
+        "kernelspec": {"display_name": "my own", "language": "python", "name": "mine"},
+    }
+    kept = build.clean(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
+    nbformat.validate(kept)
+    assert kept.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    words, code, box = kept.cells
+    assert (words.source, code.source, box.source) == ("# Title", "1 / 0", "box")
+    assert words.metadata == code.metadata == marks
+    assert "outputs" not in words
+    assert box.outputs == []
+    stream, first, second, table, error = code.outputs
+    assert stream.text == "✓ a claim: holds\n"
+    assert table.data == {"text/html": "<b>a table</b>", "text/plain": ""}
+    assert error.ename == "Failed"
+    assert (first.data["text/plain"], first.metadata) == ("Figure: a.", {"image/png": {"alt": "a."}})
+    for output, before in ((first, noise), (second, four)):
+        after = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        assert (after.mode, after.size) == ("P", (40, 40))
+        off = np.abs(np.asarray(after.convert("RGB"), float) - np.asarray(before, float))
+        assert off.mean() < (16 if before is noise else 1e-9)  # few colours stay as they are
+        assert len(after.convert("RGB").getcolors(256)) <= 192
+    assert len(first.data["image/png"]) < len(png(noise)) / 2

@@ -147,9 +147,7 @@ def tensor(
         helps = cure and isinstance(value, torch.Tensor) and not right_kind
         raise ValueError(f"{error} {cure}") if helps else error
     if on is not None and not _same_place(value.device, on):
-        raise ValueError(
-            f"{name} lies on {value.device}, and {beside} on {on}: move one of them with .to(device)."
-        )
+        raise ValueError(f"{name} lies on {value.device}, and {beside} on {on}: move one of them with .to(device).")
     return value
 
 
