@@ -106,12 +106,16 @@ def verdict(case: Case, check: Callable, seed: int | None = None) -> Marks:
         Wrong: the check fails right code, passes the mistake, returns False, or does not always say the same.
         NotImplementedError: the check is an untouched stub.
     """
-    runs, again = _runs(case, check, random.Random(seed)), f'show_missed("{case.number}")'
-    for k, each in enumerate(case.right, 1):
-        if any(r.error for r in runs[each]):
-            which = f"right code (version {k} of {len(case.right)})"
-            MARKED[case.number] = Marks(check, [(which, each)], False)
-            raise Wrong(f"{_refused(which, runs[each])}. That version as code: {again}.")
+    runs = _runs(case, check, random.Random(seed))
+    failed = [each for each in case.right if any(r.error for r in runs[each])]
+    if failed:
+        fickle = any(not r.error for each in failed for r in runs[each])
+        which = f"version {case.right.index(failed[0]) + 1}" if len(failed) < len(case.right) else "all"
+        which = f"right code ({which} of {len(case.right)})"
+        MARKED[case.number] = Marks(check, [] if fickle else [(which, failed[0])], False)
+        if fickle:
+            raise Wrong(_unsteady([r for each in case.right for r in runs[each]]))
+        raise Wrong(f'{_refused(which, runs[failed[0]][0].error)}. As code: show_missed("{case.number}").')
     passed = [r for r in runs[case.found] if not r.error]
     missed = [(name, each) for name, each in case.others.items() if not all(r.error for r in runs[each])]
     MARKED[case.number] = marks = Marks(check, [] if passed else missed, not (passed or missed))
@@ -188,19 +192,24 @@ def _elsewhere(seed: int) -> Iterator[None]:
         torch.set_grad_enabled(grad)
 
 
-def _refused(which: str, runs: list[Run]) -> str:
-    """Why a check that failed right code is refused, in one line."""
-    failed = [r for r in runs if r.error]
-    error = failed[0].error
-    if len(failed) < len(runs):
-        if all((r.error is None) == (r.strided != failed[0].strided) for r in runs):
-            return f"your check fails {which} when the result lies otherwise in memory: {raised(error)}. Look at its numbers"
-        return _fickle(f"fails {which}", len(failed), len(runs)) + f" It says: {raised(error)}"
+def _refused(which: str, error: Exception) -> str:
+    """Why a check that fails a version of right code every time is refused."""
     if isinstance(error, AssertionError):
         return f"your check fails {which}: {raised(error)}"
     if _by_the_code(error, lent):
         return f"{which} raised {raised(error)}, on what your check gave it: the exercise says what it takes"
     return f"your check raised {raised(error)}, on {which}"
+
+
+def _unsteady(runs: list[Run]) -> str:
+    """Why a check that fails right code at some times and passes it at others is refused."""
+    failed = [r for r in runs if r.error]
+    words = raised(failed[0].error)
+    if all(bool(r.error) == (r.strided == failed[0].strided) for r in runs):
+        return (
+            f"your check fails right code when the result lies otherwise in memory: {words}. Look at its numbers only."
+        )
+    return f"{_fickle('fails right code', len(failed), len(runs))} It says: {words}."
 
 
 def _fickle(what: str, n: int, of: int) -> str:
@@ -255,7 +264,7 @@ def show_missed(number: str) -> None:
     """
     given.one_of("number", number, [f"08.{k}" for k in range(1, 11)])
     if number not in MARKED:
-        say(f"○ exercise {number}: run its marker first")
+        say(f"○ nothing to show yet: first give a check to the marker of {number}")
     elif MARKED[number].wrong:
         for words, each in MARKED[number].wrong:
             lines = inspect.getsource(each).splitlines()[1:]  # without the line that puts it into its case
@@ -763,8 +772,8 @@ class _Whole(nn.Module):
         return self
 
 
-def _sampler(model, n, generator):
-    return lent(model if isinstance(model, nn.Module) else _Whole(model), n, generator)
+def _sampler(model, *inputs, **named):
+    return lent(model if isinstance(model, nn.Module) else _Whole(model), *inputs, **named)
 
 
 SAMPLE = Case("08.8", lend=lambda: _sampler)
