@@ -39,7 +39,7 @@ def _run(sources: list[str]) -> list | None:
 
 def _in_a_copy(task):
     if not FORK:
-        return task()
+        return _and_back(task)
     gc.freeze()  # the collector does not touch, and so does not copy, what is there
     ours, theirs = os.pipe()
     child = os.fork()
@@ -58,6 +58,17 @@ def _in_a_copy(task):
         told = pipe.read()
     _, status = os.waitpid(child, 0)
     return json.loads(told) if told else [False, f"the copy ended with status {status} and said nothing"]
+
+
+def _and_back(task):
+    """Run the task here, and give the notebook's dicts and lists the entries back that they had."""
+    kept = [(value, value.copy()) for value in list(get_ipython().user_ns.values()) if type(value) in (dict, list)]
+    try:
+        return task()
+    finally:
+        for value, before in kept:
+            value.clear()
+            value.update(before) if isinstance(value, dict) else value.extend(before)
 
 
 def _content(figure) -> list:

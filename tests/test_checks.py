@@ -416,6 +416,11 @@ def on_grid(log_joint, grid, spacing=True, normalise=True, variance=False, stabl
     return total + (torch.log(grid[1] - grid[0]) if spacing else 0), mean, spread if variance else spread.sqrt()
 
 
+def unsupported(x):
+    """As PyTorch says it of a type that an operation does not know: with other words than a stub's."""
+    raise NotImplementedError("this operation is not implemented for 'Byte'")
+
+
 WRONG = {
     exercises.to_unit_range: {
         "divided by 256": (lambda x: x / 256, "255/256"),
@@ -435,7 +440,7 @@ WRONG = {
         "numpy": (lambda x: x.numpy() / 255, "should be a tensor, and is ndarray"),
         "nothing": (lambda x: None, "should be a tensor, and is NoneType"),
         "an error": (lambda x: x.nonsense, "raised AttributeError"),
-        "an unsupported operation": (lambda x: torch.linalg.det(x), "raised NotImplementedError"),
+        "an unsupported operation": (unsupported, "raised NotImplementedError"),
     },
     exercises.reparameterize: {
         "log_std as std": (lambda m, s, e: m + s * e, "exponential first"),

@@ -10,8 +10,11 @@ it says so. torch is imported where a tensor is looked at, so that modules that 
 
 import math
 import numbers
+import os
 import reprlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +36,14 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     number = _single(value)
     if not isinstance(number, numbers.Integral) or isinstance(number, bool) or not _within(number, least, most):
         raise refuse(name, value, f"a whole number{_range(least, most)}")
+    if not -(2**63) <= number < 2**64:
+        raise refuse(name, value, f"a whole number that fits into 64 bits{_range(least, most)}")
     return int(number)
+
+
+def seed(value: Any) -> int:
+    """A whole number that every generator takes."""
+    return whole("seed", value, 0, 2**64 - 1)
 
 
 def number(
@@ -47,7 +57,10 @@ def number(
 ) -> float:
     """A finite number, as a float: Python's, NumPy's, or the one number of a tensor. ``above`` and ``below`` are not reached."""
     single = _single(value)
-    good = isinstance(single, numbers.Real) and not isinstance(single, bool) and math.isfinite(single)
+    try:
+        good = isinstance(single, numbers.Real) and not isinstance(single, bool) and math.isfinite(single)
+    except OverflowError:  # an int that no float can hold
+        good = False
     if not good or not _within(single, least, most, above, below):
         raise refuse(name, value, f"a finite number{_range(least, most, above, below)}")
     return float(single)
@@ -66,7 +79,7 @@ def sizes(name: str, value: Any, count: int | None = None, least: int = 1, form:
         raise refuse(name, value, use)
     try:
         found = tuple(whole(name, each, least) for each in value)
-    except ValueError:
+    except (ValueError, TypeError):  # a NumPy array of no dimension is no row
         raise refuse(name, value, use) from None
     if count is not None and len(found) != count:
         raise refuse(name, value, use)
@@ -110,46 +123,68 @@ def tensor(
     *,
     least: int = 0,
     on: "torch.device | None" = None,
+    beside: str = "what it meets",
     cure: str = "",
 ) -> "torch.Tensor":
     """A tensor of a shape and a kind.
 
     Args:
-        shape: for each dimension its size, or a word for any size; ``...`` in front stands for any number of dimensions.
+        shape: for each dimension its size, or a word for any size; one ``...`` stands for any number of dimensions.
         kind: "float", "integer" (bool is none), "bool", "image" (float or uint8), "real" (float or integer) or "any".
         least: the fewest entries along the first dimension.
-        on: the device on which it must lie, where another one would end in an error of PyTorch's.
-        cure: a further sentence for the message: "data.as_float makes floats of 0 to 255."
+        on: the device on which it must lie, where another one would end in an error of PyTorch's; that of ``beside``.
+        cure: a further sentence where the kind is another: "data.as_float makes floats of 0 to 255."
     """
     import torch
 
-    use = f"{_KINDS[kind]} {_form(shape)}"
-    use += f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
-    good = isinstance(value, torch.Tensor) and _of_kind(value, kind) and _fits(value.shape, shape)
-    if not good or (least and (value.dim() == 0 or len(value) < least or value.numel() == 0)):
-        error = refuse(name, value, use)
-        raise ValueError(f"{error} {cure}".rstrip()) if cure else error
-    if on is not None and value.device.type != on.type:
-        raise ValueError(
-            f"{name} lies on {value.device}, and what it meets on {on}: move one of them with .to(device)."
+    right_kind = isinstance(value, torch.Tensor) and _of_kind(value, kind)
+    enough = not least or (right_kind and value.dim() > 0 and len(value) >= least and value.numel() > 0)
+    if not (right_kind and enough and _fits(value.shape, shape)):
+        use = _KINDS[kind] if tuple(shape) == (...,) else f"{_KINDS[kind]} {_form(shape)}"
+        use += (
+            f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
         )
+        error = refuse(name, value, use)
+        helps = cure and isinstance(value, torch.Tensor) and not right_kind
+        raise ValueError(f"{error} {cure}") if helps else error
+    if on is not None and not _same_place(value.device, on):
+        raise ValueError(f"{name} lies on {value.device}, and {beside} on {on}: move one of them with .to(device).")
     return value
 
 
-def within(name: str, value: "torch.Tensor", least: float, most: float, use: str) -> "torch.Tensor":
-    """A tensor whose numbers all lie in a range; NaN does not. Looked at on the CPU only: looking would stall a GPU."""
-    if value.device.type == "cpu" and value.numel():
-        low, high = (each.item() for each in value.detach().aminmax())
+def within(
+    name: str, value: "torch.Tensor", least: float, most: float, use: str, everywhere: bool = False
+) -> "torch.Tensor":
+    """A tensor whose numbers all lie in a range; NaN does not. Looked at as by ``finite``."""
+    import torch
+
+    if value.numel() and _looked_at(name, value, everywhere):
+        seen = value.detach()
+        if seen.dtype in (torch.uint16, torch.uint32, torch.uint64):  # which PyTorch does not compare
+            seen = seen.double()
+        low, high = (each.item() for each in seen.aminmax())
         if not least <= low <= high <= most:
             raise ValueError(f"{name} has values from {low:g} to {high:g}: use {use}.")
     return value
+
+
+def broadcast(name: str, value: "torch.Tensor", other_name: str, other: "torch.Tensor") -> "torch.Size":
+    """The shape that two tensors have together, where they broadcast."""
+    import torch
+
+    try:
+        return value.shape if value.shape == other.shape else torch.broadcast_shapes(value.shape, other.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"{name} {tuple(value.shape)} and {other_name} {tuple(other.shape)} were given: use shapes that broadcast."
+        ) from None
 
 
 def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch.Tensor":
     """A tensor without NaN and infinity. Looked at on the CPU only, unless ``everywhere``, for what is no training step."""
     import torch
 
-    if (everywhere or value.device.type == "cpu") and value.is_floating_point():
+    if value.is_floating_point() and _looked_at(name, value, everywhere):
         bad = int((~torch.isfinite(value.detach())).sum())
         if bad:
             raise ValueError(f"{name} has {bad} values that are NaN or infinite, of {value.numel()}: use finite ones.")
@@ -179,6 +214,20 @@ def module(name: str, value: Any, *methods: str) -> Any:
     return value
 
 
+def having(name: str, value: Any, *methods: str) -> Any:
+    """Anything with these methods; a class is not yet an object."""
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
+        raise refuse(name, value, f"an object with {' and '.join(methods)}")
+    return value
+
+
+def instance(name: str, value: Any, kind: type) -> Any:
+    """An object of a class."""
+    if not isinstance(value, kind):
+        raise refuse(name, value, f"a {kind.__name__}")
+    return value
+
+
 def function(name: str, value: Any, use: str) -> Callable:
     """Something that can be called; ``use`` says with what: "a function of (model, step)"."""
     if not callable(value):
@@ -186,20 +235,39 @@ def function(name: str, value: Any, use: str) -> Callable:
     return value
 
 
+def path(name: str, value: Any, use: str = "the path of a file") -> Path:
+    """A str or a Path, as a Path; "" is none, and would be the current folder."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise refuse(name, value, use)
+    return Path(text)
+
+
 def generator(name: str, value: Any, device: "torch.device") -> "torch.Generator | None":
     """None, or a generator that can draw on ``device``."""
     import torch
 
-    if value is not None and (not isinstance(value, torch.Generator) or value.device.type != device.type):
-        raise refuse(name, value, f"torch.Generator({str(device.type)!r}), or None for the global one")
+    if value is not None and (not isinstance(value, torch.Generator) or not _same_place(value.device, device)):
+        raise refuse(name, value, f"torch.Generator({str(device)!r}), or None for the global one")
     return value
+
+
+def _looked_at(name: str, value: "torch.Tensor", everywhere: bool) -> bool:
+    if everywhere and value.is_meta:
+        raise ValueError(f"{name} lies on meta, where a tensor has no numbers: use one with numbers.")
+    return everywhere or value.device.type == "cpu"
 
 
 def _single(value: Any) -> Any:
     """The number in a tensor or array of one; anything else as it is. NumPy's numbers count as Python's do."""
-    if not isinstance(value, numbers.Number) and getattr(value, "shape", None) == () and hasattr(value, "item"):
-        return value.item()
-    return value
+    if isinstance(value, numbers.Number) or getattr(value, "shape", None) != () or getattr(value, "is_meta", False):
+        return value
+    return value.item() if hasattr(value, "item") else value
+
+
+def _same_place(a: "torch.device", b: "torch.device") -> bool:
+    """Whether two devices are one; "cuda" is the GPU in use, which may be any."""
+    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
 
 
 def _within(value, least=None, most=None, above=None, below=None) -> bool:
@@ -222,26 +290,26 @@ def _range(least=None, most=None, above=None, below=None) -> str:
 
 
 def _of_kind(value: "torch.Tensor", kind: str) -> bool:
-    import torch
-
-    floating, integer = value.is_floating_point(), not (value.is_complex() or value.dtype == torch.bool)
-    integer = integer and not floating
+    floating = value.is_floating_point()
+    if kind == "float":
+        return floating
+    dtype = str(value.dtype).removeprefix("torch.")
+    integer = not (floating or dtype == "bool" or value.is_complex())
     return {
-        "float": floating,
         "integer": integer,
-        "bool": value.dtype == torch.bool,
-        "image": floating or value.dtype == torch.uint8,
+        "bool": dtype == "bool",
+        "image": floating or dtype == "uint8",
         "real": floating or integer,
         "any": True,
     }[kind]
 
 
 def _fits(found: Sequence[int], wanted: Sequence) -> bool:
-    if wanted and wanted[0] is ...:
-        rest = wanted[1:]
-        return len(found) >= len(rest) and _fits(found[len(found) - len(rest) :], rest)
+    if ... in wanted:  # what stands before it and behind it
+        k, rest = wanted.index(...), len(found) - len(wanted) + 1
+        return rest >= 0 and _fits((*found[:k], *found[k + rest :]), (*wanted[:k], *wanted[k + 1 :]))
     return len(found) == len(wanted) and all(
-        isinstance(want, str) or size == want for size, want in zip(found, wanted, strict=True)
+        size == want or isinstance(want, str) for size, want in zip(found, wanted, strict=True)
     )
 
 
@@ -252,12 +320,12 @@ def _form(shape: Sequence) -> str:
 
 def _said(name: str, value: Any) -> str:
     """What was given as ``name``, in a few words: a tensor or an array by its type and shape."""
-    import torch
-
-    if isinstance(value, torch.Tensor):
-        return f"{name}, a {str(value.dtype).removeprefix('torch.')} tensor {tuple(value.shape)},"
-    if isinstance(value, np.ndarray):
-        return f"{name}, a {value.dtype} NumPy array {value.shape},"
-    if value is None or isinstance(value, (str, bytes, numbers.Number, list, tuple, dict, set)):
-        return f"{name}={' '.join(reprlib.repr(value).split())}"  # a tensor inside has lines
+    tensors = getattr(sys.modules.get("torch"), "Tensor", ())  # where torch is not loaded, nobody has one
+    if isinstance(value, (np.ndarray, tensors)):
+        dtype = str(value.dtype).removeprefix("torch.")
+        what = "NumPy array" if isinstance(value, np.ndarray) else "tensor"
+        return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} {what} {tuple(value.shape)},"
+    if value is None or isinstance(value, (str, bytes, numbers.Number, np.generic, list, tuple, dict, set)):
+        text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines
+        return f"{name}={text if len(text) <= 100 else text[:97] + '...'}"
     return f"{name}, an object of type {type(value).__name__},"
