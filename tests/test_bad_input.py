@@ -72,6 +72,8 @@ class Replaced(NamedTuple):
 UNCALLED = "all estimators are called alike, and this one does not call that function"
 BROADCAST = "leading dimensions broadcast, as the docstring says"
 STANDS_IN = "x may lie anywhere and is moved; the device that stands in for another here holds no numbers to move"
+UINT8 = "images are float or uint8, as the module's docstring says"
+REAL = "what is no image may be of any real type, as the module's docstring says"
 HELD = "a model may be built around weights that are not finite: what it makes of an image shows them"
 ALLOWED: dict[tuple[str, str, str], str] = {
     (r"gradients\.scores", "f", "a function that .*"): UNCALLED,
@@ -87,7 +89,21 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (r"symbolic\.equal", "left|right", "NaN|infinity"): "it is not equal, and False is said",
     (r"(evaluate\.(nll|unit_activity|active_units)|train\.fit.*)", "x", "another device"): STANDS_IN,
     (r"(autoencoders\.V?AE|vqvae\.VQVAE)", "encoder|decoder|quantizer", "NaN weights"): HELD,
-    (r"checks\.check.*", "value", "True|a list|two numbers .*"): "conditions and several numbers are looked at too",
+    (
+        r"checks\.check.*",
+        "value",
+        "a list|two numbers .*|1.5|u?int.*",
+    ): "several numbers and integers are looked at too",
+    (r"checks\.check_mean", "samples", "int64|int32"): "coins are integers, and have a mean",
+    (r"plots\.(image_rows|filmstrip|animation|manifolds)", ".*", ".*uint8"): UINT8,
+    (r"plots\.latent_points", "images", ".*uint8"): UINT8,
+    (r"plots\.(scatter|latent_points|bound|histograms|cells|maps)", "[^i].*", ".*(int64|int32|uint8)"): REAL,
+    (
+        r"plots\.animation",
+        "path",
+        "a path through a file",
+    ): "the film is returned all the same, and a line says why it is no file",
+    (r"plots\.curves", "log", "no word"): "no logarithmic axis, as the docstring says",
 }
 
 
