@@ -68,6 +68,7 @@ def test_a_grid_puts_images_row_by_row():
 def drawn(draw, *args, **kwargs):
     """The figure and the sentence, without the tenth of a second that its PNG takes."""
     ax, said = draw.__wrapped__(*args, **kwargs)
+    assert ax is ax.figure.axes[0]
     return ax.figure, said
 
 
@@ -400,8 +401,11 @@ def test_histograms_of_every_scale_and_number_are_seen():
     small = torch.rand(200, generator=torch.Generator().manual_seed(0)) * 1e-4
     low, high = plain(0.0, x=small).get_xlim()
     assert (low, high) == pytest.approx((-5e-6, 1.05e-4), rel=0.05)  # a twentieth of the whole on either side
+    low, high = plain(0.0, x=small - 1e-4).get_xlim()
+    assert (low, high) == pytest.approx((-1.05e-4, 5e-6), rel=0.05)
     assert plain(1.0, x=torch.ones(200)).get_xlim() == pytest.approx((0.9, 1.1))
     assert len(plain(0.0, x=small).patches[0].get_xy()) == 4 * 60 + 1  # 60 bins
+    assert drawn(plots.histograms, {"a": {"b": small}}, 0.0, "x", bins=1)
     assert plain(0.0, x=torch.zeros(100_000), y=torch.ones(1000) * 5).get_xlim()[1] > 5
     assert len({patch.get_facecolor() for patch in plain(0, **{str(k): small for k in range(9)}).patches}) == 8
 
@@ -1058,5 +1062,5 @@ def test_an_animation_that_cannot_be_saved_is_there_all_the_same(tmp_path, capsy
     frames = [torch.rand(3, 1, 4, 6), torch.rand(3, 1, 4, 6)]
     content = plots.animation(tmp_path / "file" / "film.gif", frames)
     assert Image.open(io.BytesIO(content)).n_frames == 2
-    assert re.search(r"Animation: 2 frames, not saved as film\.gif \(\w.+\)\.", capsys.readouterr().out)
+    assert re.fullmatch(r"Animation: 2 frames, not saved as film\.gif \((Not a|File).+\)\.\n", capsys.readouterr().out)
     assert content == plots.animation(tmp_path / "film.gif", frames)
