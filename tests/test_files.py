@@ -161,8 +161,10 @@ def test_parts_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
     write(path, b"old")
     (tmp_path / ".other.pt.abcdefgh.part").touch()  # another file's
     process = Fresh(STOPPED_IN_A_WRITE, path=str(path), ready=str(ready))
-    while not ready.exists():
-        time.sleep(0.01)
+    for _ in range(3000):
+        if ready.exists():
+            break
+        time.sleep(0.02)
     part = next(tmp_path.glob(".weights*.part"))
     write(path)
     assert part.stat().st_size == 1000  # it lives
