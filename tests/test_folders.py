@@ -120,6 +120,18 @@ def test_a_folder_with_its_own_split_and_grey_images(tmp_path):
     assert int(test.x[0, 0, 0, 0]) == 50
 
 
+@pytest.mark.parametrize(
+    ("size", "right"), [((64, 64), 64), ((1, 1), 1), ((65, 65), 32), ((40, 20), 32), ((20, 40), 32), ((3, 700), 32)]
+)
+def test_the_size_is_that_of_the_first_if_it_is_small_and_square(tmp_path, size, right):
+    picture(tmp_path / "0.png", 7, size, "L")
+    picture(tmp_path / "1.png", 9, (50, 50), "L")
+    x = folders.read(tmp_path, True, None)[0]
+    assert x.shape == (2, 1, right, right)
+    assert (x[0] == 7).all()
+    assert (x[1] == 9).all()
+
+
 def test_folders_that_hold_nothing(tmp_path):
     with pytest.raises(data.DataError, match="holds no readable image"):
         data.load(f"folder:{tmp_path}")
@@ -365,6 +377,12 @@ def test_what_has_no_known_white_is_refused(tmp_path, what, file, message):
         one(tmp_path, file, 32)
 
 
+def test_what_reaches_a_quarter_of_white_has_16_bits(tmp_path):
+    assert one(tmp_path, png(np.full((8, 8), 16384), 0)).max() == 64
+    with pytest.raises(data.DataError, match="reaches 16,384 of 65,535"):
+        one(tmp_path, png(np.full((8, 8), 16383), 0))
+
+
 def test_a_dark_picture_in_a_bright_set_of_16_bits_is_dark(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "1.png")
     Image.fromarray(RAMP // 64).save(tmp_path / "2.png")
@@ -462,7 +480,7 @@ def test_folders_that_are_no_data(tmp_path, capsys):
         "cat/._0.png": 200,
         "cat/Thumbs.db": "not a picture",
         "notes/a.txt": "hello",
-        "broken/a.png": "no",
+        "broken/a.png": saved(Image.new("L", (8, 8), 7), "PNG")[1][:50],  # its head is whole
         "none/b.png": "",
     }
     tree(tmp_path, files)
@@ -479,20 +497,15 @@ def test_a_hidden_folder_can_be_given(tmp_path):
 
 
 def test_labels_agree_between_the_sets_and_have_no_gaps(tmp_path, capsys):
-    tree(
-        tmp_path,
-        {"train/b/1.png": 1, "train/c/1.png": 2, "test/a/1.png": 3, "test/c/1.png": 4, "train/aa/1.png": "broken"},
-    )
-    assert levels(tmp_path, True) == ([(1, 1), (2, 2)], ("a", "b", "c"))
-    assert levels(tmp_path, False) == ([(3, 0), (4, 2)], ("a", "b", "c"))
+    files = {"train/b/1.png": 1, "train/c/1.png": 2, "train/aa/1.png": "broken"}
+    tree(tmp_path, files | {"test/a/1.png": 3, "test/c/1.png": 4, "test/d/1.png": 5})
+    names = ("a", "b", "c", "d")
+    assert levels(tmp_path, True) == ([(1, 1), (2, 2)], names)
+    assert levels(tmp_path, False) == ([(3, 0), (4, 2), (5, 3)], names)
     first, second = capsys.readouterr().out.splitlines()
-    assert (
-        "2 training images of 1x8x8 from train/; 3 labels: 0 a, 1 b, 2 c; no image of a; 1 unreadable: train/aa/1"
-        in first
-    )
-    assert (
-        "2 test images of 1x8x8 from test/; 3 labels: 0 a, 1 b, 2 c; no image of b; 1 unreadable: train/aa/1" in second
-    )
+    labels = "4 labels: 0 a, 1 b, 2 c, 3 d"
+    assert f"2 training images of 1x8x8 from train/; {labels}; no image of a, d; 1 unreadable: train/aa/1.png." in first
+    assert f"3 test images of 1x8x8 from test/; {labels}; no image of b; 1 unreadable: train/aa/1.png." in second
 
 
 def test_empty_files_are_not_opened(tmp_path, monkeypatch, capsys):
@@ -532,6 +545,10 @@ UNDERSTOOD = {  # the sets of two folders -> training, test, what is in neither
     "more beside them": (
         under("train", CAT_DOG) | under("test", HELD) | under("extra", THIRD) | {"a.png": 31, "labels.csv": "1,2"},
         "4 in neither set: a.png, extra/cat/1.png, extra/dog/1.png, labels.csv",
+    ),
+    "a copy beside them": (
+        under("train", CAT_DOG) | under("test", HELD) | under("copy/train", THIRD) | under("copy/test", THIRD),
+        "4 in neither set: copy/test/cat/1.png, copy/test/dog/1.png, copy/train/cat/1.png, copy/train/dog/1.png",
     ),
     "loose beside labels": (
         under("train", CAT_DOG) | under("test", HELD) | {"train/a.png": 31, "test/readme.txt": "hello"},
@@ -613,6 +630,10 @@ REFUSED = {
         "holds train/, but no test/",
     ),
     "test and val": (under("test", CAT_DOG) | under("val", HELD), "holds test/ and val/, but no train/ with files"),
+    "two trains alone": (
+        under("train", CAT_DOG) | under("training", HELD),
+        "holds train/ and training/, but no test/ or val/ with files",
+    ),
     "two trains": (
         under("train", CAT_DOG) | under("training", HELD) | under("test", HELD),
         "holds train/ and training/: keep",
@@ -812,17 +833,19 @@ def test_large_pictures_are_decoded_one_at_a_time(tmp_path, monkeypatch):
     tree(tmp_path, {f"a/{k:02d}.png": k for k in range(20)})
     for k in (3, 5, 12):
         Image.new("L", (80, 80), 100 + k).save(tmp_path / "a" / f"{k:02d}.png")
-    threads = {}
+    threads, count = {}, []
     load = ImageFile.ImageFile.load
 
     def watched(image):
         if image.tile:
+            count.append(image)
             threads.setdefault(image.width, set()).add(threading.current_thread())
         return load(image)
 
     monkeypatch.setattr(folders, "_MANY", 1000)
     monkeypatch.setattr(ImageFile.ImageFile, "load", watched)
     x = folders.read(tmp_path, True, 8)[0]
+    assert len(count) == 1 + 18  # the first, to see whether a is a label; and each of the set once
     assert threads[80] == {threading.main_thread()}
     assert threads[8] - {threading.main_thread()}
     assert x[:, 0, 4, 4].tolist() == [k + 100 * (k in (3, 5, 12)) for k in range(20) if k % 10 != 9]
