@@ -45,6 +45,7 @@ OUTSIDE = {
     "causal.Masked.forward": "one of those layers",
     "pixelcnn.*.embed": "one of those functions: forward and sample look at what they are given",
     "pixelcnn.*.features": "another",
+    "nets.eval_mode": "a context: tests/test_autoencoders.py holds what it gives back and what it refuses",
     "nets.*.forward": "layers, as PyTorch's own are: what they are given comes from the layer before",
 }
 # A NamedTuple holds what it is given, and looks at it where it is used: in its methods and properties, which have calls.
@@ -275,6 +276,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         decoder=nn.Linear(2, 16),
     ),
     "autoencoders.AE.encode": lambda: dict(self=ae(), x=uniform(B, 1, 4, 4)),
+    "autoencoders.AE.forward": lambda: dict(self=ae(), x=uniform(B, 1, 4, 4)),
     "autoencoders.AE.decode": lambda: dict(self=ae(), z=normal(B, 2)),
     "autoencoders.VAE": lambda: dict(
         shape=(1, 4, 4),
@@ -285,6 +287,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         decoder=nn.Linear(2, 32),
     ),
     "autoencoders.VAE.encode": lambda: dict(self=vae(), x=uniform(B, 1, 4, 4)),
+    "autoencoders.VAE.forward": lambda: dict(self=vae(), x=uniform(B, 1, 4, 4), generator=seeded()),
     "autoencoders.VAE.decode": lambda: dict(self=vae(), z=normal(B, 2)),
     "autoencoders.VAE.sample": lambda: dict(self=vae(), n=2, generator=seeded(), pixels=True),
     "bounds.ElboTerms.elbo": lambda: dict(log_px=anything(normal(B)), kl=anything(normal(B))),
@@ -341,7 +344,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "distributions.DiscretizedLogisticMixture.sample · noise": lambda: dict(**mixture(), eps=normal(B, 9, 4, 4)),
     "distributions.gumbel": lambda: dict(
-        shape=(B, 2), generator=seeded(), device=torch.device("cpu"), dtype=torch.float32
+        shape=naturals((B, 2)), generator=seeded(), device=torch.device("cpu"), dtype=torch.float32
     ),
     **{
         f"evaluate.Likelihood.{name}": lambda: dict(
