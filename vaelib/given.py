@@ -327,5 +327,6 @@ def _said(name: str, value: Any) -> str:
         what = "tensor" if isinstance(value, torch.Tensor) else "NumPy array"
         return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} {what} {tuple(value.shape)},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, np.generic, list, tuple, dict, set)):
-        return f"{name}={' '.join(reprlib.repr(value).split())}"  # a tensor inside has lines
+        text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines
+        return f"{name}={text if len(text) <= 100 else text[:97] + '...'}"
     return f"{name}, an object of type {type(value).__name__},"
