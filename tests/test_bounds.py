@@ -1,11 +1,14 @@
 """The importance-weighted bound, on a model whose log p(x) and ELBO have closed forms. bounds.elbo is tested in test_autoencoders.py."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from vaelib import bounds
+from vaelib.autoencoders import AE
 from vaelib.checks import check_mean
 from vaelib.distributions import DiagGaussian, Gaussian
 
@@ -52,9 +55,9 @@ def test_the_importance_weighted_bound():
     [
         ("- math.log(samples)", ""),
         ("- math.log(samples)", "+ math.log(samples)"),
-        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "- q.log_prob(z)"),
-        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "+ _prior(q).log_prob(z)"),
-        ("+ _prior(q).log_prob(z) - q.log_prob(z)", "- _prior(q).log_prob(z) + q.log_prob(z)"),
+        ("+ _prior(q).log_prob(z) - log_q, log_px", "- log_q, log_px"),
+        ("+ _prior(q).log_prob(z) - log_q, log_px", "+ _prior(q).log_prob(z), log_px"),
+        ("+ _prior(q).log_prob(z) - log_q, log_px", "- _prior(q).log_prob(z) + log_q, log_px"),
         ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.mean(0)"),
         ("torch.logsumexp(log_weight, 0) - math.log(samples)", "log_weight.amax(0)"),
     ],
@@ -64,8 +67,92 @@ def test_planted_errors_in_the_bound(old, new, plant, caught):
 
 
 def test_the_bound_needs_a_draw():
-    with pytest.raises(ValueError, match="samples=0 was given: the bound averages over at least 1 draw"):
-        bounds.iw_bound(Straight(), torch.zeros(2, 1, 1, 1), 0)
+    for bound in (bounds.iw_bound, bounds.iw_surrogate, bounds.log_weights):
+        with pytest.raises(ValueError, match="samples=0 was given: use a whole number, at least 1"):
+            bound(Straight(), torch.zeros(2, 1, 1, 1), 0)
+        with pytest.raises(ValueError, match=r"samples=2\.5"):
+            bound(Straight(), torch.zeros(2, 1, 1, 1), 2.5)
+    assert bounds.iw_bound(Straight(), torch.zeros(2, 1, 1, 1), np.int64(3)).shape == (2,)
+
+
+def test_what_is_no_model_or_no_image_is_refused():
+    class Odd(Straight):
+        def __init__(self, log_prob):
+            super().__init__()
+            self.log_prob = log_prob
+
+        def decode(self, z):
+            return SimpleNamespace(log_prob=lambda x: self.log_prob(Straight.decode(self, z), x))
+
+    x = torch.zeros(4, 1, 1, 1)
+    for bound in (
+        bounds.elbo,
+        lambda *a: bounds.iw_bound(a[0], a[1], 3, *a[2:]),
+        lambda *a: bounds.iw_surrogate(*a[:2], 3, *a[2:]),
+    ):
+        for attempt, sentence in [
+            (lambda bound=bound: bound(None, x), "model=None was given: use an object with encode and decode"),
+            (lambda bound=bound: bound(torch.nn.DataParallel(Straight()), x), "model, an object of type DataParallel"),
+            (
+                lambda bound=bound: bound(AE((1, 1, 1), 2), x),
+                r"model.encode\(x\), a float32 tensor .* use a DiagGaussian",
+            ),
+            (lambda bound=bound: bound(Straight(), None), "x=None was given: use a float tensor"),
+            (lambda bound=bound: bound(Straight(), x.to(torch.uint8)), "data.as_float makes floats of 0 to 255"),
+            (lambda bound=bound: bound(Straight(), x, 3), "generator=3 was given"),
+            (
+                lambda bound=bound: bound(SimpleNamespace(encode=Straight().encode, decode=lambda z: z), x),
+                r"model.decode\(z\), a float32 tensor .* use an object with log_prob",
+            ),
+            # one number for all images, one for each pixel: both would broadcast
+            (
+                lambda bound=bound: bound(Odd(lambda p, x: p.log_prob(x).sum()), x),
+                r"log_prob\(x\), a float32 tensor \(\)",
+            ),
+            (
+                lambda bound=bound: bound(Odd(lambda p, x: torch.distributions.Normal(p.mean, 1.0).log_prob(x)), x),
+                r"log_prob\(x\), a float32 tensor .*4, 1, 1, 1\), was given: use a float tensor",
+            ),
+        ]:
+            with pytest.raises(ValueError, match=sentence):
+                attempt()
+    with pytest.raises(ValueError, match="q=3 was given: use a DiagGaussian"):
+        bounds.log_weights(Straight(), x, 3, q=3)
+    with pytest.raises(ValueError, match="mean=None was given"):
+        bounds.log_weights(Straight(), x, 3, q=DiagGaussian(None, x))
+    with pytest.raises(ValueError, match=r"kl, a float32 tensor \(4, 1, 1, 1\)"):
+        _ = bounds.ElboTerms(x[:, 0, 0, 0], x).elbo
+
+
+def test_the_same_seed_gives_the_same_bound_and_another_another():
+    x = torch.ones(5, 1, 1, 1)
+    for bound in (
+        lambda generator: bounds.elbo(Straight(), x, generator).elbo,
+        lambda generator: bounds.iw_bound(Straight(), x, 3, generator),
+        lambda generator: bounds.iw_surrogate(Straight(), x, 3, generator),
+        lambda generator: bounds.log_weights(Straight(), x, 3, generator)[0],
+    ):
+        one, same, other = (bound(torch.Generator().manual_seed(seed)) for seed in (3, 3, 4))
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+
+
+def test_no_image_gives_no_number():
+    x = torch.zeros(0, 1, 1, 1)
+    assert bounds.elbo(Straight(), x).elbo.shape == bounds.iw_bound(Straight(), x, 3).shape == (0,)
+
+
+def test_draws_of_a_gaussian_whose_parts_broadcast():
+    """One spread for all images: the same draws as with the spread written out."""
+    x = torch.ones(5, 1, 1, 1)
+    mean, log_std = torch.linspace(-1, 1, 5)[:, None], torch.tensor([0.3])
+    for parts in ((mean, log_std), (log_std, mean)):
+        spread = DiagGaussian(*(part.expand(5, 1).contiguous() for part in parts))
+        ours, theirs = (
+            bounds.log_weights(Straight(), x, 3, torch.Generator().manual_seed(0), q)[0]
+            for q in (DiagGaussian(*parts), spread)
+        )
+        assert torch.equal(ours, theirs)
 
 
 # ---- the doubly reparameterized gradient
@@ -122,9 +209,9 @@ def test_the_surrogate_has_the_bounds_gradient_with_less_variance():
         ("(share[..., None] * gradient)", "gradient"),
         ("(share[..., None] * gradient)", "(share[..., None] ** 2 * gradient)"),
         ("(share[..., None] * gradient)", "-(share[..., None] * gradient)"),
-        ("- held.log_prob(z)", "- q.log_prob(z)"),
-        ("- held.log_prob(z)", ""),
-        ("_prior(q).log_prob(z) - held", "-held"),
+        ("log_q = held.log_prob(z)", "log_q = q.log_prob(z)"),
+        ("+ _prior(q).log_prob(z) - log_q\n", "+ _prior(q).log_prob(z)\n"),
+        ("+ _prior(q).log_prob(z) - log_q\n", "- log_q\n"),
         ("torch.softmax(log_weight.detach(), 0)", "torch.softmax(log_weight.detach(), 1)"),
         ("(share * log_weight).sum(0)", "log_weight.mean(0)"),
     ],

@@ -1,15 +1,17 @@
 """vaelib.evaluate, against closed forms, quadrature and brute force."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from scipy.stats import multivariate_normal
 from torch import nn
 
 from vaelib import bounds, checks, evaluate
-from vaelib.autoencoders import VAE
+from vaelib.autoencoders import AE, VAE
 from vaelib.distributions import DiagGaussian, Gaussian
 
 
@@ -105,11 +107,11 @@ def test_nll_sums_as_by_hand():
         ("spread.sqrt()", "spread"),
         ("first = torch.logaddexp(first, log_w.logsumexp(0))", "first = log_w.logsumexp(0)"),
         ("first = torch.logaddexp(first, log_w.logsumexp(0))", "first = torch.logaddexp(first, log_w.mean(0))"),
-        ("-self.terms.log_px", "self.terms.log_px"),
-        ("_mean(-self.log_px)", "_mean(self.log_px)"),
+        ("ElboTerms).log_px, -1)", "ElboTerms).log_px)"),
+        ('_mean("log_px", self.log_px, -1)', '_mean("log_px", self.log_px)'),
         ("values.std() / math.sqrt(len(values))", "values.std()"),
-        (".square().sum().sqrt()) / len(self.error)", ".mean())"),
-        ("_mean(-self.terms.elbo)", "_mean(-self.terms.log_px - self.terms.kl)"),
+        (".square().sum().sqrt()) / len(error)", ".mean())"),
+        ("ElboTerms).elbo, -1)", "ElboTerms).log_px, -1)"),
     ],
 )
 def test_planted_errors_in_nll(caught, plant, old, new):
@@ -183,20 +185,120 @@ def test_the_same_generator_gives_the_same_numbers_and_the_mode_is_restored():
 
 
 def test_nll_refuses():
-    vae = VAE((1, 4, 4), latent=2, hidden=(8,))
+    vae = VAE((1, 4, 4), latent=2, hidden=(8,)).train()
     grey = torch.full((3, 1, 4, 4), 0.4)
-    with pytest.raises(ValueError, match="samples=0"):
-        evaluate.nll(vae, grey.round(), 0)
-    with pytest.raises(ValueError, match="at least one"):
-        evaluate.nll(vae, grey[:0], 5)
-    with pytest.raises(ValueError, match=r"grey pixels \(0.4, for one\).*binarize=True"):
-        evaluate.nll(vae, grey, 5)
-    assert torch.isfinite(evaluate.nll(vae, grey, 5, binarize=True).log_px).all()
+    ink = grey.round()
+    for attempt, sentence in [
+        (lambda: evaluate.nll(vae, ink, 0), "samples=0 was given: use a whole number, at least 1"),
+        (lambda: evaluate.nll(vae, ink[:0], 5), r"x, a float32 tensor \(0, 1, 4, 4\), .* that is not empty"),
+        (lambda: evaluate.nll(vae, grey, 5), r"grey pixels \(0.4, for one\).*binarize=True"),
+        (lambda: evaluate.nll(vae, 255 * grey, 5, binarize=True), r"values from 102 to 102: use pixels in \[0, 1\]"),
+        (lambda: evaluate.nll(vae, ink.to(torch.uint8), 5), "data.as_float makes floats of 0 to 255"),
+        (lambda: evaluate.nll(vae, ink / 0, 5), "x has 48 values that are NaN or infinite, of 48"),
+        (lambda: evaluate.nll(vae, ink.numpy(), 5), "x, a float32 NumPy array"),
+        (lambda: evaluate.nll(None, ink, 5), "model=None was given: use a torch.nn.Module with encode and decode"),
+        (lambda: evaluate.nll(nn.Linear(2, 2), ink, 5), "model, an object of type Linear"),
+        (
+            lambda: evaluate.nll(AE((1, 4, 4), 2, (8,)), ink, 5),
+            r"model.encode\(x\), a float32 tensor .* use a DiagGaussian",
+        ),
+        (lambda: evaluate.nll(vae, ink, 5, 3), "generator=3 was given"),
+        (lambda: evaluate.nll(vae, ink, 5, binarize="no"), "binarize='no' was given: use True or False"),
+        (lambda: evaluate.nll(vae, ink, 5, progress=None), "progress=None"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            attempt()
+        assert vae.training
+    assert torch.isfinite(evaluate.nll(vae, grey, np.int64(5), binarize=True).log_px).all()
     evaluate.nll(VAE((1, 4, 4), latent=2, hidden=(8,), likelihood="gaussian"), grey, 5)  # grey is what it is for
+    sure = VAE((1, 4, 4), latent=2, hidden=(8,), likelihood="gaussian")
     with torch.no_grad():
-        vae.decoder[0].bias[0] = math.nan
-    with pytest.raises(FloatingPointError, match=r"weights of decoder\.0\.bias are not finite"):
-        evaluate.nll(vae, grey.round(), 5)
+        sure.decoder[2].bias[16:] = -200  # a standard deviation that is 0 in float32
+    with pytest.raises(FloatingPointError, match=r"log p\(x\) = -inf, with finite weights: look at x"):
+        evaluate.nll(sure, grey, 5)
+
+
+def test_weights_that_are_not_finite_are_judged_by_nobody():
+    """NaN compares as false with everything: no unit would be active, no image recognised, and neither would be said."""
+    ink = torch.ones(3, 1, 4, 4)
+    for bad in (math.nan, math.inf):
+        vae = VAE((1, 4, 4), latent=2, hidden=(8,))
+        judge = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(16), nn.Linear(16, 3))
+        with torch.no_grad():
+            vae.encoder[1][0].bias[0] = bad
+        judge[1].running_mean[0] = bad  # a buffer
+        for attempt, place in [
+            (lambda vae=vae: evaluate.nll(vae, ink, 5), r"the model .* encoder\.1\.0\.bias"),
+            (lambda vae=vae: evaluate.unit_activity(vae, ink), r"the model .* encoder\.1\.0\.bias"),
+            (lambda vae=vae: evaluate.active_units(vae, ink), r"the model .* encoder\.1\.0\.bias"),
+            (lambda judge=judge: evaluate.recognisability(judge, ink, 2), r"the classifier .* 1\.running_mean"),
+        ]:
+            with pytest.raises(
+                ValueError, match=f"{place}.*train it again".replace("the model", "the model has weights")
+            ):
+                attempt()
+
+
+class Forgetful(nn.Module):
+    """A module before which pixels are dropped, while training."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.drop, self.model = nn.Dropout(0.5), model
+
+    def encode(self, x):
+        return self.model.encode(self.drop(x))
+
+    def decode(self, z):
+        return self.model.decode(self.drop(z))
+
+    def forward(self, x):
+        return self.model(self.drop(x))
+
+
+def test_a_model_is_judged_in_eval_mode_and_given_back():
+    """With dropout, each number is that of the same model in eval mode, bit by bit."""
+    torch.manual_seed(0)
+    vae = Forgetful(VAE((1, 4, 4), latent=2, hidden=(8,)))
+    judge = Forgetful(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)))
+    x = torch.rand(40, 1, 4, 4).round()
+    for model, number in [
+        (vae, lambda: evaluate.nll(vae, x, 10, torch.Generator().manual_seed(4)).log_px),
+        (vae, lambda: evaluate.unit_activity(vae, x)),
+        (judge, lambda: torch.tensor(evaluate.recognisability(judge, x, 2, confidence=0.4))),
+    ]:
+        model.train()
+        model.model.eval()  # a part is frozen
+        found = number()
+        assert [part.training for part in (model, model.drop, model.model)] == [True, True, False]
+        model.eval()
+        assert torch.equal(found, number())
+        assert not model.training
+
+
+def test_the_same_seed_gives_the_same_nll_and_another_another():
+    torch.manual_seed(0)
+    vae, x = VAE((1, 4, 4), latent=2, hidden=(8,)), torch.rand(6, 1, 4, 4)
+    for options in (dict(binarize=True), dict(binarize=False)):
+        at = x if options["binarize"] else x.round()
+        one, same, other = (
+            evaluate.nll(vae, at, 10, torch.Generator().manual_seed(seed), **options).log_px for seed in (3, 3, 4)
+        )
+        assert torch.equal(one, same)
+        assert not torch.equal(one, other)
+
+
+def test_means_of_what_is_none():
+    empty = evaluate.Likelihood(torch.zeros(0), torch.zeros(0), torch.zeros(0), None)
+    for number, sentence in [
+        (lambda: empty.nll, "log_px, a float32 tensor"),
+        (lambda: empty.draw_error, "error, a float32 tensor"),
+        (lambda: empty.rate, "terms=None was given: use a ElboTerms"),
+        (lambda: empty.distortion, "terms=None"),
+        (lambda: empty.neg_elbo, "terms=None"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            number()
 
 
 def test_bits_per_dim():
@@ -205,8 +307,17 @@ def test_bits_per_dim():
     # uniform on 0..255, as a density on [0, 1]: 0 nats, and 8 bits for the scale
     assert evaluate.bits_per_dim(0.0, (3, 32, 32), levels=256) == pytest.approx(8)
     assert evaluate.bits_per_dim(torch.tensor([0.0, 3 * math.log(2)]), (3, 1, 1)).tolist() == pytest.approx([0, 1])
-    with pytest.raises(ValueError, match="at least 1 and 2 levels"):
-        evaluate.bits_per_dim(1.0, (1, 0, 28))
+    assert type(evaluate.bits_per_dim(np.float64(3.0), np.array([1, 2, 2]))) is float
+    for wrong, sentence in [
+        ((1.0, (1, 0, 28)), r"shape=\(1, 0, 28\) was given: use whole numbers, each at least 1"),
+        ((1.0, ()), "sizes"),
+        ((1.0, 784), "shape=784"),
+        ((1.0, (1, 2, 2), 1), "levels=1 was given: use a whole number, at least 2"),
+        ((None, (1, 2, 2)), "nats=None was given: use a finite number"),
+        ((math.nan, (1, 2, 2)), "nats=nan"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            evaluate.bits_per_dim(*wrong)
 
 
 def test_active_units():
@@ -225,18 +336,31 @@ def test_active_units():
     assert torch.allclose(activity, by_hand * torch.tensor([1, 1e-4, 0], dtype=torch.float64), rtol=1e-3)
     assert evaluate.active_units(Half(), x) == 1
     assert evaluate.active_units(Half(), x, threshold=1e-5) == 2
-    with pytest.raises(ValueError, match="1 image"):
-        evaluate.unit_activity(Half(), x[:1])
+    for attempt, sentence in [
+        (lambda: evaluate.unit_activity(Half(), x[:1]), "with at least 2 along the first dimension"),
+        (lambda: evaluate.unit_activity(None, x), "model=None was given: use a torch.nn.Module with encode"),
+        (lambda: evaluate.unit_activity(AE((1, 2, 2), 2, ()), x), "use a DiagGaussian"),
+        (lambda: evaluate.active_units(Half(), x * math.nan), "x has 20000 values that are NaN"),
+        (lambda: evaluate.active_units(Half(), x, threshold=-1), "threshold=-1 was given"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            attempt()
 
 
 def test_code_usage():
     codes = torch.tensor([[0, 2, 2], [2, 0, 4]])
     assert evaluate.code_usage(codes, 6).tolist() == pytest.approx([2 / 6, 0, 3 / 6, 0, 1 / 6, 0])
-    for wrong, words in ((codes.float(), "integer"), (codes[:0], "0 codes"), (codes - 1, "from -1 to 3")):
-        with pytest.raises(ValueError, match=words):
-            evaluate.code_usage(wrong, 6)
-    with pytest.raises(ValueError, match="codebook of 4"):
-        evaluate.code_usage(codes, 4)
+    assert evaluate.code_usage(torch.tensor(3), np.int64(6)).tolist() == [0, 0, 0, 1, 0, 0]
+    for wrong, size, sentence in [
+        (codes.float(), 6, "use an integer tensor"),
+        (codes[:0], 6, "use at least one code"),
+        (codes - 1, 6, "values from -1 to 3: use codes from 0 to 5"),
+        (codes, 4, "values from 0 to 4: use codes from 0 to 3"),
+        (codes, 0, "size=0"),
+        (None, 6, "codes=None"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            evaluate.code_usage(wrong, size)
 
 
 # ---- samples
@@ -251,16 +375,52 @@ def energy_agrees(module):
 
     a_items, b_items = list(a), list(b)
     brute = 2 * mean(a_items, b_items) - mean(a_items, a_items) - mean(b_items, b_items)
-    checks.check("energy distance by brute force", module.energy_distance(a, b).value - brute, 1e-6)
+    found = module.energy_distance(a, b)
+    checks.check("energy distance by brute force", found.value - brute, 1e-6)
+    # by SciPy, with the standard error of the first-order term; far from 0, and a few distances at a time, it is the same
+    d, within_a, within_b = (cdist(s.double().numpy(), t.double().numpy()) for s, t in ((a, b), (a, a), (b, b)))
+    part_a = 2 * (d.mean(1) - within_a.sum(1) / 39)
+    part_b = 2 * (d.mean(0) - within_b.sum(1) / 29)
+    error = math.sqrt(part_a.var(ddof=1) / 40 + part_b.var(ddof=1) / 30)
+    value = 2 * d.mean() - within_a.sum() / (40 * 39) - within_b.sum() / (30 * 29)
+    checks.check("value and error by SciPy", [found.value - value, found.error - error], 1e-9)
+    checks.check("nearest by SciPy", module.nearest_distance(a, b).numpy() - d.min(1), 1e-12)
+    pieces, kept = [], module.torch.cdist
+    for limit in (1, 64, 100):  # one row, two, three, at a time
+        module._DISTANCES = limit
+        module.torch = SimpleNamespace(
+            **vars(torch) | {"cdist": lambda s, t: pieces.append(len(s) * len(t)) or kept(s, t)}
+        )
+        again = module.energy_distance(a, b)
+        checks.check("in pieces", [again.value - value, again.error - error], 1e-9)
+        checks.check("nearest in pieces", module.nearest_distance(a, b).numpy() - d.min(1), 1e-12)
+        assert max(pieces) <= max(limit, 40), "more distances at once than the limit"
+        pieces.clear()
+    far = module.energy_distance(a.double() + 1e6, b.double() + 1e6)
+    checks.check("far from 0", [far.value - value, far.error - error], 1e-7)
+    assert not module.nearest_distance(a + 1e3, torch.cat((b, a)) + 1e3).any(), "a copy is not at distance 0"
 
 
 def test_energy_distance(caught, plant):
-    energy_agrees(evaluate)
+    energy_agrees(plant("vaelib.evaluate", "2**22", "2**22"))  # a copy, whose limit may be changed
+    assert evaluate._DISTANCES == 2**22
     for old, new in [
-        ("2 * between.mean() -", "between.mean() -"),
-        ("/ (n - 1)", "/ n"),
+        ("2 * to_b.mean() -", "to_b.mean() -"),
+        ("* n / (n - 1)", ""),
+        ("* m / (m - 1)", ""),
         ("- within_a.mean() - within_b.mean()", "- within_a.mean() + within_b.mean()"),
-        ("torch.cdist(a, b)", "torch.cdist(a, b).square()"),
+        ("torch.cdist(part, b)", "torch.cdist(part, b).square()"),
+        ("part_a = 2 * (to_b - within_a)", "part_a = to_b - within_a"),
+        ("part_b = 2 * (to_a - within_b)", "part_b = 2 * (to_a + within_b)"),
+        ("part_a.var() / n + part_b.var() / m", "part_a.var() / m + part_b.var() / n"),
+        ("columns += distances.sum(0)", "columns = distances.sum(0)"),
+        ("_DISTANCES // len(b)", "_DISTANCES"),
+        ("fill_diagonal_(0)", "fill_diagonal_(1)"),
+        ("distances[:, at : at + len(distances)]", "distances"),
+        ("at += len(distances)", "at += 1"),
+        ("centre = b.mean(0)", "centre = 0"),
+        ("distances.argmin(1)", "distances.argmax(1)"),
+        ("return (a - reference[nearest]).norm(dim=1)", "return torch.cdist(a, reference).min(1).values"),
     ]:
         caught(f"{old} -> {new}", lambda old=old, new=new: energy_agrees(plant("vaelib.evaluate", old, new)))
 
@@ -301,10 +461,77 @@ def test_nearest_and_recognised():
     assert evaluate.recognisability(model, x, labels=2, confidence=0.8).value == 0.25
     assert evaluate.recognisability(model, x, labels=3).value == 1.0
     assert model.training
-    with pytest.raises(ValueError, match="confidence=2"):
-        evaluate.recognisability(model, x, labels=2, confidence=2)
-    with pytest.raises(ValueError, match="items must be of one size"):
-        evaluate.energy_distance(torch.zeros(5, 2), torch.zeros(5, 3))
-    with pytest.raises(ValueError, match="at least 2 in each"):
-        evaluate.energy_distance(torch.zeros(1, 2), torch.zeros(5, 2))
+    for attempt, sentence in [
+        (
+            lambda: evaluate.recognisability(model, x, labels=2, confidence=2),
+            "confidence=2 was given: use a finite number from 0 to 1",
+        ),
+        (
+            lambda: evaluate.recognisability(model, x, labels=4),
+            "labels=4 was given: use at most 3, as many as the classifier knows",
+        ),
+        (lambda: evaluate.recognisability(model, x, labels=0), "labels=0"),
+        (lambda: evaluate.recognisability(model, x[:0], labels=2), "that is not empty"),
+        (lambda: evaluate.recognisability(model, x * math.nan, labels=2), "x has 4 values that are NaN"),
+        (
+            lambda: evaluate.recognisability(model, x - 1, labels=2),
+            r"classifier\(x\).softmax\(-1\) has 12 values that are NaN",
+        ),
+        (lambda: evaluate.recognisability(print, x, labels=2), "classifier, an object of type builtin"),
+        (
+            lambda: evaluate.recognisability(nn.Identity(), x, labels=2),
+            r"classifier\(x\), a float32 tensor \(4, 1, 1, 1\)",
+        ),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            attempt()
+    judge = nn.Sequential(nn.Flatten(), nn.Linear(1, 2))
+    assert evaluate.recognisability(judge, x.double(), np.int64(2)) == evaluate.recognisability(judge, x, 2)
     assert str(evaluate.Estimate(0.12345, 0.01)) == "0.123 ± 0.010"
+
+
+@pytest.mark.parametrize("distance", [evaluate.energy_distance, evaluate.nearest_distance])
+def test_distances_refuse_what_has_no_common_scale(distance):
+    x = torch.rand(5, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    pixels = (255 * x).to(torch.uint8)
+    other = "b" if distance is evaluate.energy_distance else "reference"
+    for a, b, sentence in [
+        (
+            x,
+            pixels,
+            f"{other}, a uint8 tensor .* was given: use floats, as a are. data.as_float makes floats of 0 to 255",
+        ),
+        (pixels, x, f"{other}, a float32 tensor .* use integers, as a are"),
+        (x, x.where(x > x.min(), torch.nan), f"{other} has 1 values that are NaN or infinite, of 20"),
+        (x / 0, x, "a has 20 values that are NaN or infinite"),
+        (x, x[:, :, :1], f"{other}, a float32 tensor .* use items of 4 numbers, as a's are"),
+        (x, x[:0], "use a float or integer tensor"),
+        (x, None, f"{other}=None"),
+        (x.tolist(), x, "a=.* was given"),
+        (x.numpy(), x, "a, a float32 NumPy array"),
+        (x, x.to("meta"), f"{other} lies on meta, and what it meets on cpu"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            distance(a, b)
+    if distance is evaluate.energy_distance:
+        with pytest.raises(ValueError, match="at least 2 along the first dimension"):
+            distance(x[:1], x)
+        assert distance(pixels, pixels.long()).value == pytest.approx(255 * distance(pixels / 255, pixels / 255).value)
+    assert torch.equal(
+        evaluate.nearest_distance(torch.tensor([1.0, 5.0]), torch.tensor([2.0])), torch.tensor([1.0, 3.0]).double()
+    )
+
+
+def test_distances_of_large_sets_fit_in_memory(monkeypatch):
+    """30,000 by 30,000 would be 6.7 GiB. Here cdist is counted, and its numbers are made up, so that the test is quick."""
+    asked = []
+
+    def counted(a, b):
+        asked.append(len(a) * len(b))
+        return torch.empty(1, 1, dtype=torch.float64).expand(len(a), len(b)).clone() if asked[-1] < 2**23 else None
+
+    monkeypatch.setattr(torch, "cdist", counted)
+    a = torch.zeros(30_000, 1)
+    evaluate.nearest_distance(a[:2000], a)
+    assert max(asked) <= 2**22
+    assert sum(asked) == 2000 * 30_000

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -192,15 +193,15 @@ PLANTED = [
     (check_score_function, "* log_q(phi, z) + f(phi, z)).mean()", "* log_q(phi, z) - f(phi, z)).mean()"),
     (check_score_function, "* log_q(phi, z) + f(phi, z)).mean()", "* log_q(phi, z)).mean()"),
     (check_score_function, "* log_q(phi, z) + f(phi, z)).mean()", "* log_q(params, z) + f(phi, z)).mean()"),
-    (check_score_function, "_matched(f(params, z), log_q(phi, z))", "-_matched(f(params, z), log_q(phi, z))"),
+    (check_score_function, "(f(params, z) * log_q(phi, z) +", "(-f(params, z) * log_q(phi, z) +"),
     (check_score_function, "- constant[name] * score[name]", "- constant[name]"),
     (check_score_function, "z = sample(params, eps)  #", "z = sample(params, 2 * eps)  #"),
     (check_optimal_baseline, "(centred * weighted[name]).mean(0) / variance", "(centred * weighted[name]).mean(0)"),
     (check_optimal_baseline, "slope, torch.zeros_like(slope)", "-slope, torch.zeros_like(slope)"),
     (check_optimal_baseline, "(centred * weighted[name]).mean(0)", "weighted[name].mean(0)"),
     (check_optimal_baseline, "variance = centred.square().mean(0)", "variance = centred.abs().mean(0)"),
-    (check_leave_one_out, "/ (draws - 1)", "/ draws"),
-    (check_leave_one_out, "(values.sum(0) - values) / (draws - 1)", "values.mean(0)"),
+    (check_leave_one_out, "/ (len(values) - 1)", "/ len(values)"),
+    (check_leave_one_out, "(values.sum(0) - values) / (len(values) - 1)", "values.mean(0)"),
     (check_leave_one_out, "values - others", "values + others"),
     (check_leave_one_out, "values.sum(0) - values", "values.sum(0) - 2 * values"),
     (check_pathwise, "f(phi, sample(phi, eps)).mean()", "f(params, sample(phi, eps)).mean()"),
@@ -213,8 +214,8 @@ PLANTED = [
     (check_discrete, "f(phi, states)).sum(0).mean()", "f(phi, states)).mean()"),
     (check_discrete, "(log_q(phi, states).exp() * f", "(log_q(params, states).exp() * f"),
     (check_discrete, "import gumbel as gumbel", "import gumbel as right\n\ngumbel = lambda *a, **k: -right(*a, **k)"),
-    (check_discrete, "(logits + eps).argmax", "(logits - eps).argmax"),
-    (check_discrete, "(logits + eps).argmax", "(logits.exp() + eps).argmax"),
+    (check_discrete, "noisy = logits + eps", "noisy = logits - eps"),
+    (check_discrete, "noisy = logits + eps", "noisy = logits.exp() + eps"),
     (check_straight_through, "+ probs - probs.detach()", "+ probs"),
     (check_straight_through, "+ probs - probs.detach()", "+ logits - logits.detach()"),
     (check_straight_through, "+ probs - probs.detach()", "+ probs.detach() - probs"),
@@ -264,24 +265,118 @@ def test_a_batch_of_examples_is_averaged_and_chunks_change_nothing():
     assert all(bool(torch.isfinite(v).all()) for v in best.values())  # weights whose score is always 0
 
 
-def test_estimates_need_draws_and_matching_shapes():
-    with pytest.raises(ValueError, match=r"eps of shape \(5, 0, 1\) was given: noise is \(N, K, ...\)"):
-        gradients.pathwise(log_q, f_plain, sample, PARAMS, noise(5, 0, 1))
-    with pytest.raises(ValueError, match=r"eps of shape \(0, 2, 1\)"):
-        gradients.score_function(log_q, f_plain, sample, PARAMS, noise(0, 2, 1))
-    with pytest.raises(ValueError, match=r"eps of shape \(5,\)"):
-        gradients.leave_one_out(log_q, f_plain, sample, PARAMS, noise(5))
-    with pytest.raises(ValueError, match=r"K = 1 draw for an estimate.*use K ≥ 2"):
+ESTIMATORS = (
+    gradients.score_function,
+    gradients.scores,
+    gradients.optimal_baseline,
+    gradients.leave_one_out,
+    gradients.pathwise,
+    gradients.path_derivative,
+)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_bad_input_is_one_sentence(estimator):
+    right = dict(log_q=log_q, f=f_plain, sample=sample, params=PARAMS, eps=noise(5, 3, 1))
+    for wrong, sentence in [
+        (dict(eps=noise(5, 0, 1)), r"eps, a float64 tensor \(5, 0, 1\), was given: use noise \(N, K, \.\.\.\)"),
+        (dict(eps=noise(0, 2, 1)), r"noise \(N, K, \.\.\.\), N ≥ . estimates of K ≥ . draws"),
+        (dict(eps=noise(5)), r"eps, a float64 tensor \(5,\)"),
+        (dict(eps=None), "eps=None"),
+        (dict(params=[1.0]), r"params=\[1.0\] was given: use a dict of float tensors"),
+        (dict(params={}), r"params=\{\} was given"),
+        (dict(params={"mean": 1.0}), r"params\['mean'\]=1.0 was given: use a float tensor"),
+        (dict(log_q=None), r"log_q=None was given: use a function of \(params, z\)"),
+        (dict(f=3), "f=3 was given"),
+        (dict(sample="x"), "sample='x' was given"),
+        (dict(chunk=0), "chunk=0 was given: use a whole number, at least 1"),
+        (dict(f=lambda p, z: z**2), r"f\(params, z\), a float64 tensor \(3, 1\), was given: use a float tensor \(3,\)"),
+        (dict(f=lambda p, z: z.sum()), r"f\(params, z\), a float64 tensor \(\)"),
+        (dict(f=lambda p, z: 7.0), r"f\(params, z\)=7.0"),
+        (dict(f=lambda p, z: (z > 0).sum(-1)), r"f\(params, z\), an int64 tensor"),
+        (dict(log_q=lambda p, z: z[:, None] ** 2), r"log_q\(params, z\), .* use a float tensor \(3, B\)"),
+        (dict(log_q=lambda p, z: log_q(p, z).mean()), r"log_q\(params, z\), a float64 tensor \(\)"),
+        (dict(log_q=lambda p, z: log_q(p, z)[:2]), r"log_q\(params, z\), .* use a float tensor \(3,\)"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            estimator(**{**right, **wrong})
+    assert set(estimator(**right, chunk=np.int64(2))) == set(PARAMS)
+
+
+def test_estimates_need_draws_and_states():
+    with pytest.raises(ValueError, match="N ≥ 1 estimates of K ≥ 2 draws"):
         gradients.leave_one_out(log_q, f_plain, sample, PARAMS, noise(5, 1, 1))
-    with pytest.raises(ValueError, match="at least 2 pilot estimates"):
+    with pytest.raises(ValueError, match="N ≥ 2 estimates of K ≥ 1 draws"):
         gradients.optimal_baseline(log_q, f_plain, sample, PARAMS, noise(1, 1, 1))
-    with pytest.raises(ValueError, match=r"f gave shape \(3, 1\) and log_q \(3,\)"):
-        gradients.score_function(log_q, lambda p, z: z**2, sample, PARAMS, noise(5, 3, 1))
-    with pytest.raises(ValueError, match=r"the 2 states add up to .*, not 1: give each value of z once"):
-        gradients.exact(words_log_q, words_f, LOGITS, torch.eye(3, dtype=torch.float64)[:2, None].expand(2, 2, 3))
+    states = torch.eye(3, dtype=torch.float64)[:, None].expand(3, 2, 3)
+    for attempt, sentence in [
+        (
+            lambda: gradients.exact(words_log_q, words_f, LOGITS, states[:2]),
+            "the 2 states add up to .*, not 1: give each",
+        ),
+        (lambda: gradients.exact(words_log_q, words_f, LOGITS, states[:0]), "use a tensor that is not empty"),
+        (lambda: gradients.exact(words_log_q, words_f, LOGITS, None), "states=None"),
+        (lambda: gradients.exact(words_log_q, lambda p, z: z @ z.mT, LOGITS, states), r"f\(params, z\), .* \(3, 2\)\."),
+        (
+            lambda: gradients.exact(words_log_q, lambda p, z: words_f(p, z).sum(1), LOGITS, states),
+            r"f\(params, z\), .* \(3,\)",
+        ),
+        (lambda: gradients.exact(lambda p, z: (z * 0).sum((1, 2)) - 1, words_f, LOGITS, states), r"f\(params, z\)"),
+        (lambda: gradients.exact(words_log_q, words_f, None, states), "params=None"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            attempt()
 
 
-@pytest.mark.parametrize("temperature", [0, -1.0, float("nan")])
+def test_a_number_as_baseline_is_that_number_for_every_parameter():
+    problem = (log_q, f_plain, sample, PARAMS, noise(50, 2, 1))
+    plain, score = gradients.score_function(*problem), gradients.scores(*problem)
+    shapes = {name: torch.full_like(value, 9.0) for name, value in PARAMS.items()}
+    for baseline in (
+        9,
+        np.float64(9),
+        torch.tensor(9.0),
+        dict.fromkeys(PARAMS, 9),
+        dict.fromkeys(PARAMS, torch.tensor(9.0)),
+        shapes,
+    ):
+        given = gradients.score_function(*problem, baseline=baseline)
+        for name in PARAMS:
+            torch.testing.assert_close(given[name], plain[name] - 9 * score[name])
+    one = gradients.score_function(*problem, baseline={"mean": 9.0, "log_std": 0})
+    assert not torch.allclose(one["mean"], plain["mean"])
+    torch.testing.assert_close(one["log_std"], plain["log_std"])
+    for wrong in (
+        "9",
+        math.nan,
+        {"mean": 9.0},
+        {"mean": 9.0, "log_std": None},
+        torch.ones(2),
+        shapes | {"mean": torch.ones(2)},
+    ):
+        with pytest.raises(ValueError, match="baseline"):
+            gradients.score_function(*problem, baseline=wrong)
+
+
+def test_samplers_of_words_refuse_what_is_none():
+    logits, eps = torch.zeros(4, 3), torch.zeros(4, 3)
+    for draw in (gradients.categorical, gradients.straight_through, lambda *a: gradients.gumbel_softmax(*a, 1.0)):
+        for wrong, sentence in [
+            ((None, eps), "logits=None"),
+            ((logits, [0.0]), r"eps=\[0.0\] was given: use a float tensor \(\.\.\., 3\)"),
+            ((logits, eps[:, :2]), r"eps, a float32 tensor \(4, 2\)"),
+            ((logits, torch.zeros(5, 3)), r"logits \(4, 3\) and eps \(5, 3\) were given: use shapes that broadcast"),
+            ((logits.long(), eps), "logits, an int64 tensor"),
+            ((logits, eps.to("meta")), "eps lies on meta"),
+        ]:
+            with pytest.raises(ValueError, match=sentence):
+                draw(*wrong)
+        assert bool(draw(logits * math.nan, eps).isnan().all())  # no word, and not the first one
+    with pytest.raises(ValueError, match="at least one class"):
+        gradients.categorical(logits[:, :0], eps[:, :0])
+
+
+@pytest.mark.parametrize("temperature", [0, -1.0, float("nan"), None, "1"])
 def test_a_temperature_that_is_not_positive_is_refused(temperature):
-    with pytest.raises(ValueError, match="it is above 0"):
+    with pytest.raises(ValueError, match=r"temperature=.* was given: use a finite number above 0"):
         gradients.gumbel_softmax(torch.zeros(3), torch.zeros(3), temperature)

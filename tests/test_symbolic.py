@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+import scipy.stats
 import sympy as sp
 
 from vaelib import symbolic
@@ -83,8 +84,8 @@ PLANTED = [
     (check_log_prob, "- sp.log(2 * sp.pi) / 2", "- sp.log(sp.pi) / 2"),
     (check_kl, "self.log_prob(z) - other.log_prob(z)", "other.log_prob(z) - self.log_prob(z)"),
     (check_kl, "return self.expect(lambda z: self", "return other.expect(lambda z: self"),
-    (check_kl, "sp.Add(*(p * f(k)", "sp.Add(*(f(k)"),
-    (check_kl, "return self.probs[z]", "return self.probs[0]"),
+    (check_kl, "sp.Add(*(p * _value(f, k", "sp.Add(*(_value(f, k"),
+    (check_kl, "return self.probs[given.whole", "return self.probs[0 * given.whole"),
     (check_normalize, "a0 - a1**2 / (4 * a2)", "a0 + a1**2 / (4 * a2)"),
     (check_normalize, "sp.log(-sp.pi / a2) / 2", "sp.log(-sp.pi / a2)"),
     (check_normalize, "sp.factor(-1 / (2 * a2))", "sp.factor(-1 / a2)"),
@@ -171,3 +172,66 @@ def test_a_density_that_is_no_gaussian_is_refused(log_f):
 def test_probabilities_that_do_not_add_up_are_refused(probs):
     with pytest.raises(ValueError, match="none is negative, and the sum is 1"):
         Discrete(probs)
+
+
+def test_a_state_that_cannot_be_adds_nothing():
+    """0 log 0 = 0, and what is possible here and impossible there is infinitely far: SciPy's convention, too."""
+    half = sp.Rational(1, 2)
+    never, either = Discrete((0, 1)), Discrete((half, half))
+    assert never.kl(either) == sp.log(2)
+    assert either.kl(never) == sp.oo
+    assert never.kl(never) == 0
+    assert scipy.stats.entropy([0, 1], [0.5, 0.5]) == pytest.approx(float(never.kl(either)))
+    assert np.isinf(scipy.stats.entropy([0.5, 0.5], [0, 1]))
+    assert never.log_prob(0) == -sp.oo
+    assert never.expect(lambda k: sp.log(k)) == 0  # log 0 is not asked for
+
+
+def test_numbers_of_python_and_numpy_are_expressions():
+    assert Discrete([0.1, 0.2, 0.7]).probs == tuple(map(sp.Float, (0.1, 0.2, 0.7)))
+    assert Discrete((np.float64(0.25), sp.Rational(3, 4))).prob(np.int64(1)) == sp.Rational(3, 4)
+    q = Normal(np.float64(0.5), np.int64(2))
+    assert equal(q.expect(lambda v: v**2), 4.25)
+    assert float(q.log_prob(np.float64(0.5))) == pytest.approx(-np.log(2) - np.log(2 * np.pi) / 2)
+    assert equal(np.float64(2), 2)
+    assert not equal(sp.nan, sp.nan)
+    assert not equal(sp.zoo, 1)
+
+
+def test_bad_input_is_one_sentence():
+    q, d = Normal(m, s), Discrete((sp.Rational(1, 2), sp.Rational(1, 2)))
+    three = Discrete((sp.Rational(1, 3),) * 3)
+    for attempt, sentence in [
+        (lambda: Normal(None, 1), "mean=None was given: use a sympy expression or a number"),
+        (lambda: Normal("m", 1), "mean='m'"),
+        (lambda: Normal([m], 1), "mean=.m. was given"),
+        (lambda: Normal(0, True), "std=True"),
+        (lambda: Normal(np.nan, 1), "mean = nan was given: use an expression without infinity and NaN"),
+        (lambda: Normal(0, sp.oo), "std = oo"),
+        (lambda: q.log_prob(None), "z=None"),
+        (lambda: q.prob(np.zeros(2)), "z, a float64 NumPy array"),
+        (lambda: q.expect(3), "f=3 was given: use a function of z"),
+        (lambda: q.expect(lambda v: None), r"f\(z\)=None"),
+        (lambda: q.expect(lambda v: v > 0), r"f\(z\), an object of type"),
+        (lambda: q.kl(d), "other, an object of type Discrete, was given: use a Normal"),
+        (lambda: q.kl(None), "other=None"),
+        (lambda: d.kl(three), "other has 3 states, and this variable 2: use as many"),
+        (lambda: three.kl(d), "other has 2 states, and this variable 3"),
+        (lambda: d.kl(q), "use a Discrete"),
+        (lambda: d.prob(2), "z=2 was given: use a whole number from 0 to 1"),
+        (lambda: d.log_prob(-1), "z=-1"),
+        (lambda: d.prob(z), "z, an object of type Symbol"),
+        (lambda: d.expect(None), "f=None"),
+        (lambda: d.expect(lambda k: [k]), r"f\(z\)=.0."),
+        (lambda: Discrete(1), "probs=1 was given: use a tuple of expressions"),
+        (lambda: Discrete("ab"), "probs='ab'"),
+        (lambda: Discrete((1, None)), r"probs\[1\]=None"),
+        (lambda: Discrete((0.5, 0.4999)), "sum 0.9999"),
+        (lambda: Discrete((1.5, -0.5)), "none is negative"),
+        (lambda: normalize(None), "f=None"),
+        (lambda: normalize(lambda v: "x"), r"f\(z\)='x'"),
+        (lambda: equal(None, 1), "left=None"),
+        (lambda: equal(1, "1"), "right='1'"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            attempt()

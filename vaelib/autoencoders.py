@@ -2,18 +2,83 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
+from vaelib import given
 from vaelib.distributions import Bernoulli, DiagGaussian, Gaussian
-from vaelib.nets import mlp
+from vaelib.nets import eval_mode, mlp
 
 _OUTPUTS = {"bernoulli": 1, "gaussian": 2}  # decoder outputs per pixel
 
 
-class AE(nn.Module):
+class Output(NamedTuple):
+    """What ``VAE.forward`` gives. p: the likelihood p(x|z) at one draw z ~ q(z|x).  q: the encoder's q(z|x)."""
+
+    p: Bernoulli | Gaussian
+    q: DiagGaussian
+
+
+class _Autoencoder(nn.Module):
+    """What the two models share: their bodies, what comes into the encoder, and the decoder."""
+
+    per_latent = 1  # encoder outputs per latent dimension
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int] = (1, 28, 28),
+        latent: int = 20,
+        hidden: Sequence[int] = (400, 400),
+        likelihood: str = "bernoulli",
+        encoder: nn.Module | None = None,
+        decoder: nn.Module | None = None,
+    ):
+        super().__init__()
+        self.shape, self.latent = given.sizes("shape", shape, 3, form="(C, H, W)"), given.whole("latent", latent, 1)
+        self.likelihood, hidden = given.one_of("likelihood", likelihood, _OUTPUTS), given.sizes("hidden", hidden)
+        pixels = math.prod(self.shape)
+        if encoder is None:
+            encoder = nn.Sequential(nn.Flatten(), mlp([pixels, *hidden, self.per_latent * self.latent]))
+        if decoder is None:
+            decoder = mlp([self.latent, *reversed(hidden), pixels * _OUTPUTS[likelihood]])
+        self.encoder, self.decoder = given.module("encoder", encoder), given.module("decoder", decoder)
+
+    def _encoded(self, x: torch.Tensor) -> torch.Tensor:
+        weight = next(self.encoder.parameters(), x)  # a replica of nn.DataParallel has none
+        cure = "data.as_float makes floats of 0 to 255."
+        given.tensor("x", x, ("B", *self.shape), on=getattr(weight, "device", None), cure=cure)
+        out = self.encoder(x.to(weight.dtype))
+        given.tensor("the encoder's output", out, (len(x), self.per_latent * self.latent))
+        return out if out.dtype == torch.float64 else out.float()
+
+    def decode(self, z: torch.Tensor) -> Bernoulli | Gaussian:
+        """p(x|z), of an AE the likelihood around g(z): its ``mean`` is x_hat.
+
+        Args:
+            z: float latents (..., D), on the model's device.
+
+        Returns:
+            a likelihood over images (..., C, H, W), in float32 at least.
+
+        Raises:
+            ValueError: another shape, dtype or device; or a decoder of your own gives another number of values.
+        """
+        weight = next(self.decoder.parameters(), z)
+        given.tensor("z", z, (..., self.latent), on=getattr(weight, "device", None))
+        out = self.decoder(z.reshape(-1, self.latent).to(weight.dtype))
+        shape = (*z.shape[:-1], _OUTPUTS[self.likelihood], *self.shape)
+        if given.tensor("the decoder's output", out).numel() != math.prod(shape):
+            raise given.refuse("the decoder's output", out, f"{math.prod(shape)} values, for {shape}")
+        parameters = (out if out.dtype == torch.float64 else out.float()).reshape(shape).unbind(-4)
+        return Bernoulli(*parameters) if self.likelihood == "bernoulli" else Gaussian(*parameters)
+
+
+class AE(_Autoencoder):
     """Autoencoder: z = f(x), x_hat = g(z) (AE-1). Nothing says how z is distributed (AE-3).
+
+    ``model(x)`` is ``model.decode(model.encode(x))``: to minimise, ``-model(x).log_prob(x).mean()``.
 
     Args:
         shape: (C, H, W) of an image.
@@ -24,59 +89,56 @@ class AE(nn.Module):
             parameter of a pixel (1 for bernoulli, 2 for gaussian), in any shape.
 
     Raises:
-        ValueError: a size below 1, or an unknown likelihood.
+        ValueError: a size below 1, an unknown likelihood, or no module.
     """
-
-    def __init__(
-        self,
-        shape: tuple[int, int, int] = (1, 28, 28),
-        latent: int = 20,
-        hidden: Sequence[int] = (400, 400),
-        likelihood: str = "bernoulli",
-        encoder: nn.Module | None = None,
-        decoder: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.shape, self.latent, self.likelihood = tuple(shape), latent, likelihood
-        self.encoder, self.decoder = _bodies(self.shape, latent, latent, hidden, likelihood, encoder, decoder)
 
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """f(x): float images (B, C, H, W) to codes (B, D)."""
-        _check_input(x, self.shape)
-        return self.encoder(x)
+        """f(x): codes (B, D), in float32 at least.
 
-    def decode(self, z: torch.Tensor) -> Bernoulli | Gaussian:
-        """g(z): codes (..., D) to a likelihood over images (..., C, H, W); its ``mean`` is x_hat."""
-        return _decode(self, z)
+        Args:
+            x: float images (B, C, H, W), on the model's device; NaN gives NaN.
+
+        Raises:
+            ValueError: another shape, dtype or device; or an encoder of your own does not give (B, D).
+        """
+        return self._encoded(x)
+
+    def forward(self, x: torch.Tensor) -> Bernoulli | Gaussian:
+        """The likelihood around x_hat = g(f(x)); arguments and errors are those of ``encode``."""
+        return self.decode(self.encode(x))
 
 
-class VAE(nn.Module):
+class VAE(_Autoencoder):
     """Variational autoencoder: prior N(0, I), encoder q(z|x), decoder p(x|z) (VAE-2; Kingma & Welling 2014).
 
-    The arguments are those of ``AE``; an encoder of your own returns (B, 2 D): the mean, then the log-std.
+    With ``p, q = model(x)``, ``-(p.log_prob(x) - q.kl()).mean()`` is to be minimised: what ``bounds.elbo`` does without
+    ``forward``, which is there for those who wrap the model, as nn.DataParallel and DistributedDataParallel do.
+
+    The arguments and errors are those of ``AE``; an encoder of your own returns (B, 2 D): the mean, then the log-std.
     """
 
-    def __init__(
-        self,
-        shape: tuple[int, int, int] = (1, 28, 28),
-        latent: int = 20,
-        hidden: Sequence[int] = (400, 400),
-        likelihood: str = "bernoulli",
-        encoder: nn.Module | None = None,
-        decoder: nn.Module | None = None,
-    ):
-        super().__init__()
-        self.shape, self.latent, self.likelihood = tuple(shape), latent, likelihood
-        self.encoder, self.decoder = _bodies(self.shape, latent, 2 * latent, hidden, likelihood, encoder, decoder)
+    per_latent = 2
 
     def encode(self, x: torch.Tensor) -> DiagGaussian:
-        """q(z|x): float images (B, C, H, W) to a Gaussian with mean and log_std (B, D)."""
-        _check_input(x, self.shape)
-        return DiagGaussian(*self.encoder(x).chunk(2, dim=-1))
+        """q(z|x): a Gaussian with mean and log_std (B, D), in float32 at least, also under bfloat16.
 
-    def decode(self, z: torch.Tensor) -> Bernoulli | Gaussian:
-        """p(x|z): latents (..., D) to a likelihood over images (..., C, H, W)."""
-        return _decode(self, z)
+        Args:
+            x: float images (B, C, H, W), on the model's device; NaN gives NaN.
+
+        Raises:
+            ValueError: another shape, dtype or device; or an encoder of your own does not give (B, 2 D).
+        """
+        return DiagGaussian(*self._encoded(x).chunk(2, dim=-1))
+
+    def forward(self, x: torch.Tensor, generator: torch.Generator | None = None) -> Output:
+        """p(x|z) at one draw z ~ q(z|x), in eval mode too, and q(z|x).
+
+        Args:
+            x: as for ``encode``.
+            generator: on the model's device.
+        """
+        q = self.encode(x)
+        return Output(self.decode(q.rsample(generator)), q)
 
     @torch.no_grad()
     def sample(self, n: int, generator: torch.Generator | None = None, pixels: bool = False) -> torch.Tensor:
@@ -91,49 +153,11 @@ class VAE(nn.Module):
             images (n, C, H, W) on the model's device.
 
         Raises:
-            ValueError: n < 1.
+            ValueError: an argument out of range, or weights that are NaN or infinite.
         """
-        if n < 1:
-            raise ValueError(f"{n} samples were asked for: at least 1 can be drawn.")
-        was_training = self.training
-        self.eval()
-        try:
-            weight = next(self.decoder.parameters())
-            z = torch.randn(n, self.latent, generator=generator, device=weight.device, dtype=weight.dtype)
-            p = self.decode(z)
+        n, pixels = given.whole("n", n, 1), given.flag("pixels", pixels)
+        like = next(given.finite_weights("the model", self).decoder.parameters(), torch.empty(0))
+        zero = torch.zeros(n, self.latent, device=like.device, dtype=like.dtype)
+        with eval_mode(self):
+            p = self.decode(DiagGaussian(zero, zero).rsample(generator))
             return p.sample(generator) if pixels else p.mean
-        finally:
-            self.train(was_training)
-
-
-def _bodies(shape, latent, outputs, hidden, likelihood, encoder, decoder) -> tuple[nn.Module, nn.Module]:
-    if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"shape={shape} was given: an image has shape (C, H, W), each at least 1.")
-    if latent < 1:
-        raise ValueError(f"latent={latent} was given: a model needs at least 1 latent dimension.")
-    if likelihood not in _OUTPUTS:
-        raise ValueError(f"likelihood={likelihood!r} was given: use {' or '.join(repr(k) for k in _OUTPUTS)}.")
-    pixels = math.prod(shape)
-    if encoder is None:
-        encoder = nn.Sequential(nn.Flatten(), mlp([pixels, *hidden, outputs]))
-    if decoder is None:
-        decoder = mlp([latent, *reversed(hidden), pixels * _OUTPUTS[likelihood]])
-    return encoder, decoder
-
-
-def _check_input(x: torch.Tensor, shape: tuple[int, int, int]) -> None:
-    if x.dim() != 4 or tuple(x.shape[1:]) != shape:
-        raise ValueError(
-            f"images of shape {tuple(x.shape)} were given to a model of (B, {', '.join(map(str, shape))})."
-        )
-    if not x.is_floating_point():
-        raise ValueError(f"encode takes float images in [0, 1], and got {x.dtype}: use data.as_float first.")
-
-
-def _decode(model: AE | VAE, z: torch.Tensor) -> Bernoulli | Gaussian:
-    if z.shape[-1:] != (model.latent,):
-        raise ValueError(f"latents of shape {tuple(z.shape)} were given to a model of (..., {model.latent}).")
-    out = model.decoder(z.reshape(-1, model.latent))
-    out = out.reshape(*z.shape[:-1], _OUTPUTS[model.likelihood], *model.shape)
-    parameters = out.unbind(-4)
-    return Bernoulli(*parameters) if model.likelihood == "bernoulli" else Gaussian(*parameters)

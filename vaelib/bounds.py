@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from vaelib import given
 from vaelib.distributions import DiagGaussian
 
 
@@ -20,7 +21,13 @@ class ElboTerms(NamedTuple):
 
     @property
     def elbo(self) -> torch.Tensor:
-        """ELBO = log_px - kl, (B,): an unbiased estimate of a lower bound on log p(x) (ELBO-10)."""
+        """ELBO = log_px - kl, (B,): an unbiased estimate of a lower bound on log p(x) (ELBO-10).
+
+        Raises:
+            ValueError: the two are no float tensors of one shape.
+        """
+        given.tensor("log_px", self.log_px)
+        given.tensor("kl", self.kl, self.log_px.shape, on=self.log_px.device)
         return self.log_px - self.kl
 
 
@@ -29,11 +36,15 @@ def elbo(model: nn.Module, x: torch.Tensor, generator: torch.Generator | None = 
 
     Args:
         model: anything with ``encode(x) -> DiagGaussian`` and ``decode(z) -> likelihood``.
-        x: float images (B, C, H, W) in [0, 1].
+        x: float images (B, C, H, W) in [0, 1]. NaN gives NaN, or is refused by the model.
         generator: on the device of ``x``.
+
+    Raises:
+        ValueError: an argument is something else, or the model does not give one KL and one log p(x|z) for each image.
     """
-    q = model.encode(x)
-    return ElboTerms(model.decode(q.rsample(generator)).log_prob(x), q.kl())
+    q = _encoded(model, x)
+    kl = given.tensor("model.encode(x).kl()", q.kl(), (len(x),))
+    return ElboTerms(_log_px(model, q.rsample(generator), x), kl)
 
 
 def log_weights(
@@ -54,12 +65,13 @@ def log_weights(
         log w and its part log p(x|z_k), each (K, B) in nats.
 
     Raises:
-        ValueError: K < 1.
+        ValueError: K < 1, or as for ``elbo``.
     """
-    q = model.encode(x) if q is None else q
+    q = _encoded(model, x, q)
     z = _draws(q, samples, generator)
-    log_px = model.decode(z).log_prob(x)
-    return log_px + _prior(q).log_prob(z) - q.log_prob(z), log_px
+    log_q = given.tensor("q.log_prob(z)", q.log_prob(z), (len(z), len(x)))
+    log_px = _log_px(model, z, x)
+    return log_px + _prior(q).log_prob(z) - log_q, log_px
 
 
 def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -72,7 +84,7 @@ def iw_bound(model: nn.Module, x: torch.Tensor, samples: int, generator: torch.G
         samples: K, at least 1; all K draws of all B examples are decoded at once (``evaluate.nll`` goes piece by piece).
 
     Raises:
-        ValueError: K < 1.
+        ValueError: K < 1, or as for ``elbo``.
     """
     log_weight, _ = log_weights(model, x, samples, generator)
     return torch.logsumexp(log_weight, 0) - math.log(samples)
@@ -89,20 +101,34 @@ def iw_surrogate(
 
     The arguments and errors are those of ``iw_bound``.
     """
-    q = model.encode(x)
+    q = _encoded(model, x)
     z = _draws(q, samples, generator)
     held = DiagGaussian(q.mean.detach(), q.log_std.detach())
-    log_weight = model.decode(z).log_prob(x) + _prior(q).log_prob(z) - held.log_prob(z)
+    log_q = given.tensor("q.log_prob(z)", held.log_prob(z), (samples, len(x)))
+    log_weight = _log_px(model, z, x) + _prior(q).log_prob(z) - log_q
     share = torch.softmax(log_weight.detach(), 0)
     if z.requires_grad:
         z.register_hook(lambda gradient: (share[..., None] * gradient).to(gradient.dtype))
     return (share * log_weight).sum(0)
 
 
+def _encoded(model: nn.Module, x: torch.Tensor, q: DiagGaussian | None = None) -> DiagGaussian:
+    given.having("model", model, "encode", "decode")
+    given.tensor("x", x, ("B", "C", "H", "W"), cure="data.as_float makes floats of 0 to 255.")
+    if q is not None:
+        return given.instance("q", q, DiagGaussian)
+    return given.instance("model.encode(x)", model.encode(x), DiagGaussian)
+
+
+def _log_px(model: nn.Module, z: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """log p(x|z), once it is known to be one number for each z: others would broadcast to something else."""
+    log_px = given.having("model.decode(z)", model.decode(z), "log_prob").log_prob(x)
+    return given.tensor("model.decode(z).log_prob(x)", log_px, z.shape[:-1])
+
+
 def _draws(q: DiagGaussian, samples: int, generator: torch.Generator | None) -> torch.Tensor:
-    if samples < 1:
-        raise ValueError(f"samples={samples} was given: the bound averages over at least 1 draw.")
-    return DiagGaussian(*(part.expand(samples, *part.shape) for part in q)).rsample(generator)
+    samples = given.whole("samples", samples, 1)
+    return DiagGaussian(*(part.expand(samples, *part.shape) for part in q._parameters())).rsample(generator)
 
 
 def _prior(q: DiagGaussian) -> DiagGaussian:

@@ -12,6 +12,7 @@ import math
 import numbers
 import os
 import reprlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +123,7 @@ def tensor(
     *,
     least: int = 0,
     on: "torch.device | None" = None,
+    beside: str = "what it meets",
     cure: str = "",
 ) -> "torch.Tensor":
     """A tensor of a shape and a kind.
@@ -130,7 +132,7 @@ def tensor(
         shape: for each dimension its size, or a word for any size; one ``...`` stands for any number of dimensions.
         kind: "float", "integer" (bool is none), "bool", "image" (float or uint8), "real" (float or integer) or "any".
         least: the fewest entries along the first dimension.
-        on: the device on which it must lie, where another one would end in an error of PyTorch's.
+        on: the device on which it must lie, where another one would end in an error of PyTorch's; that of ``beside``.
         cure: a further sentence where the kind is another: "data.as_float makes floats of 0 to 255."
     """
     import torch
@@ -146,9 +148,7 @@ def tensor(
         helps = cure and isinstance(value, torch.Tensor) and not right_kind
         raise ValueError(f"{error} {cure}") if helps else error
     if on is not None and not _same_place(value.device, on):
-        raise ValueError(
-            f"{name} lies on {value.device}, and what it meets on {on}: move one of them with .to(device)."
-        )
+        raise ValueError(f"{name} lies on {value.device}, and {beside} on {on}: move one of them with .to(device).")
     return value
 
 
@@ -215,8 +215,8 @@ def module(name: str, value: Any, *methods: str) -> Any:
 
 
 def having(name: str, value: Any, *methods: str) -> Any:
-    """Anything with these methods."""
-    if not all(callable(getattr(value, method, None)) for method in methods):
+    """Anything with these methods; a class is not yet an object."""
+    if isinstance(value, type) or not all(callable(getattr(value, method, None)) for method in methods):
         raise refuse(name, value, f"an object with {' and '.join(methods)}")
     return value
 
@@ -320,12 +320,12 @@ def _form(shape: Sequence) -> str:
 
 def _said(name: str, value: Any) -> str:
     """What was given as ``name``, in a few words: a tensor or an array by its type and shape."""
-    import torch
-
-    if isinstance(value, (torch.Tensor, np.ndarray)):
+    tensors = getattr(sys.modules.get("torch"), "Tensor", ())  # where torch is not loaded, nobody has one
+    if isinstance(value, (np.ndarray, tensors)):
         dtype = str(value.dtype).removeprefix("torch.")
-        what = "tensor" if isinstance(value, torch.Tensor) else "NumPy array"
+        what = "NumPy array" if isinstance(value, np.ndarray) else "tensor"
         return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} {what} {tuple(value.shape)},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, np.generic, list, tuple, dict, set)):
-        return f"{name}={' '.join(reprlib.repr(value).split())}"  # a tensor inside has lines
+        text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines
+        return f"{name}={text if len(text) <= 100 else text[:97] + '...'}"
     return f"{name}, an object of type {type(value).__name__},"

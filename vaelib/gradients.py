@@ -10,15 +10,19 @@ The three functions take K draws at once, along the first dimension, and log_q a
 B examples with a z each. An estimate is the gradient of the mean over draws and examples. The result is a dict like ``params``
 with N estimates along the first dimension of each tensor. All N come from one pass of torch.func; ``chunk`` bounds its memory.
 
-Each estimator raises ValueError when eps has no N or no K.
+Before an estimate each looks at the first of the N: ValueError says what of the five is something else, that eps has no N or no K,
+that sample, log_q or f cannot take what they are given, or that log_q and f do not both give one float for each z. eps must be
+finite (seen on the CPU only); NaN in params gives NaN.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
 from torch.func import grad, vmap
 
+from vaelib import given
 from vaelib.distributions import gumbel as gumbel  # the eps of the three samplers of discrete latents below
 
 Params = dict[str, torch.Tensor]
@@ -39,16 +43,18 @@ def score_function(
     Unbiased for every constant b, since E[grad log q] = 0 (G-5). It needs no gradient through z, so z may be discrete.
 
     Args:
-        baseline: b, one number, or a dict like ``params`` with a number for each parameter. It must not depend on ``eps``.
+        baseline: b, one number, or a dict like ``params`` with a number for each parameter, or a tensor of its shape. It must not
+            depend on ``eps``.
     """
+    _look(log_q, f, sample, params, eps, chunk)
+    constant = _constants(baseline, params)
 
     def weighted(phi: Params, eps: torch.Tensor) -> torch.Tensor:
         z = sample(params, eps)  # params, not phi: no gradient goes through the draw
-        return (_matched(f(params, z), log_q(phi, z)) * log_q(phi, z) + f(phi, z)).mean()
+        return (f(params, z) * log_q(phi, z) + f(phi, z)).mean()
 
-    constant = baseline if isinstance(baseline, dict) else dict.fromkeys(params, baseline)
     estimates = _estimates(weighted, params, eps, chunk)
-    if all(isinstance(b, (int, float)) and b == 0 for b in constant.values()):
+    if all(isinstance(b, float) and b == 0 for b in constant.values()):
         return estimates
     score = scores(log_q, f, sample, params, eps, chunk)
     return {name: estimates[name] - constant[name] * score[name] for name in params}
@@ -58,6 +64,7 @@ def scores(
     log_q: Density, f: Density, sample: Density, params: Params, eps: torch.Tensor, chunk: int | None = None
 ) -> Params:
     """grad log q(z) alone, whose mean is 0 (G-5): what a baseline multiplies."""
+    _look(log_q, f, sample, params, eps, chunk)
     return _estimates(lambda phi, eps: log_q(phi, sample(params, eps)).mean(), params, eps, chunk)
 
 
@@ -74,10 +81,7 @@ def optimal_baseline(
     Returns:
         a dict like ``params``, of the same shapes.
     """
-    if len(eps) < 2:
-        raise ValueError(
-            f"eps of shape {tuple(eps.shape)} was given: a baseline is fitted to at least 2 pilot estimates."
-        )
+    _look(log_q, f, sample, params, eps, chunk, estimates=2)
     weighted = score_function(log_q, f, sample, params, eps, chunk=chunk)
     score = scores(log_q, f, sample, params, eps, chunk)
     best = {}
@@ -97,16 +101,12 @@ def leave_one_out(
     Raises:
         ValueError: K < 2.
     """
-    draws = _draws(eps)
-    if draws < 2:
-        raise ValueError(
-            "leave_one_out was given K = 1 draw for an estimate: it compares each with the others, so use K ≥ 2."
-        )
+    _look(log_q, f, sample, params, eps, chunk, draws=2)
 
     def surrogate(phi: Params, eps: torch.Tensor) -> torch.Tensor:
         z = sample(params, eps)
-        values = _matched(f(params, z), log_q(params, z))
-        others = (values.sum(0) - values) / (draws - 1)
+        values = f(params, z)
+        others = (values.sum(0) - values) / (len(values) - 1)
         return ((values - others) * log_q(phi, z) + f(phi, z)).mean()
 
     return _estimates(surrogate, params, eps, chunk)
@@ -119,6 +119,7 @@ def pathwise(
 
     ``sample`` must be differentiable. With a relaxed sampler it is the gradient of the relaxation, and biased for f (G-11).
     """
+    _look(log_q, f, sample, params, eps, chunk)
     return _estimates(lambda phi, eps: f(phi, sample(phi, eps)).mean(), params, eps, chunk)
 
 
@@ -129,6 +130,7 @@ def path_derivative(
 
     Unbiased when phi enters f only as - log q(z; phi), since E[grad log q] = 0; it is then 0, draw by draw, where q is the posterior.
     """
+    _look(log_q, f, sample, params, eps, chunk)
     return _estimates(lambda phi, eps: f(params, sample(phi, eps)).mean(), params, eps, chunk)
 
 
@@ -139,12 +141,14 @@ def exact(log_q: Density, f: Density, params: Params, states: torch.Tensor) -> P
         states: every value of z, along the first dimension.
 
     Raises:
-        ValueError: the probabilities of ``states`` do not add up to 1.
+        ValueError: the probabilities of ``states`` do not add up to 1, or as for the estimators.
     """
-    total = log_q(params, states).exp().sum(0)
+    given.tensor("states", states, kind="any", least=1)
+    total = _values(log_q, f, _checked(params), states).exp().sum(0)
     if not bool(((total - 1).abs() < 1e-4).all()):
         raise ValueError(
-            f"the probabilities of the {len(states)} states add up to {float(total.flatten()[0]):.6g}, not 1: give each value of z once."
+            f"the probabilities of params and the {len(states)} states add up to {float(total.flatten()[0]):.6g}, not 1: "
+            "give each value of z once."
         )
     return grad(lambda phi: (log_q(phi, states).exp() * f(phi, states)).sum(0).mean())(params)
 
@@ -153,16 +157,28 @@ def categorical(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
     """A draw from softmax(logits) as a one-hot vector: the largest of logits + Gumbel noise (Gumbel 1954). No gradient.
 
     Args:
-        logits: (..., C).  eps: Gumbel noise (..., C).
+        logits: float (..., C), minus infinity for what cannot be.  eps: Gumbel noise, float (..., C); leading dimensions broadcast.
+            NaN and infinity in them give NaN.
+
+    Raises:
+        ValueError: they are something else.
     """
-    best = (logits + eps).argmax(-1, keepdim=True)
-    return (torch.arange(logits.shape[-1], device=logits.device) == best).to(logits.dtype)
+    if given.tensor("logits", logits, (..., "C")).shape[-1] == 0:
+        raise given.refuse("logits", logits, "at least one class")
+    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device, beside="logits")
+    given.broadcast("logits", logits, "eps", eps)
+    noisy = logits + eps
+    best = noisy.argmax(-1, keepdim=True)
+    one_hot = (torch.arange(logits.shape[-1], device=logits.device) == best).to(logits.dtype)
+    return one_hot.where((noisy < math.inf).all(-1, keepdim=True), math.nan)  # argmax takes NaN for the largest
 
 
 def straight_through(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """``categorical`` forward, the gradient of softmax(logits) backward (G-11; Bengio et al. 2013): biased."""
-    probs = F.softmax(logits, -1)
-    return categorical(logits, eps) + probs - probs.detach()
+    """``categorical`` forward, the gradient of softmax(logits) backward (G-11; Bengio et al. 2013): biased. Arguments and errors
+    are those of ``categorical``.
+    """
+    hard, probs = categorical(logits, eps), F.softmax(logits, -1)
+    return hard + probs - probs.detach()
 
 
 def gumbel_softmax(logits: torch.Tensor, eps: torch.Tensor, temperature: float) -> torch.Tensor:
@@ -170,32 +186,71 @@ def gumbel_softmax(logits: torch.Tensor, eps: torch.Tensor, temperature: float) 
 
     A low temperature comes near ``categorical``, with little bias and much variance; a high one the other way round.
 
+    Args:
+        logits, eps: as for ``categorical``.
+        temperature: above 0; 0.1 to 2 are usual.
+
     Raises:
-        ValueError: temperature not above 0.
+        ValueError: as for ``categorical``, or the temperature is not above 0.
     """
-    if not temperature > 0:
-        raise ValueError(f"temperature={temperature} was given: it is above 0 (0.1 to 2 are usual).")
+    temperature = given.number("temperature", temperature, above=0)
+    given.tensor("logits", logits, (..., "C"))
+    given.tensor("eps", eps, (..., logits.shape[-1]), on=logits.device, beside="logits")
+    given.broadcast("logits", logits, "eps", eps)
     return F.softmax((logits + eps) / temperature, -1)
 
 
-def _draws(eps: torch.Tensor) -> int:
-    """K, once eps is known to have N and K."""
-    if eps.dim() < 2 or 0 in eps.shape[:2]:
-        raise ValueError(
-            f"eps of shape {tuple(eps.shape)} was given: noise is (N, K, ...), N ≥ 1 estimates of K ≥ 1 draws."
-        )
-    return eps.shape[1]
+def _look(log_q, f, sample, params, eps, chunk, estimates: int = 1, draws: int = 1) -> None:
+    """What an estimator is given, and what its functions make of the first of the N estimates."""
+    given.finite("eps", given.tensor("eps", eps))
+    if eps.dim() < 2 or eps.shape[0] < estimates or eps.shape[1] < draws:
+        raise given.refuse("eps", eps, f"noise (N, K, ...), N ≥ {estimates} estimates of K ≥ {draws} draws")
+    if chunk is not None:
+        given.whole("chunk", chunk, 1, 2**63 - 1)
+    with torch.no_grad():
+        z = _called("sample(params, eps)", sample, _checked(params), eps[0])
+        _values(log_q, f, params, given.tensor("sample(params, eps)", z, kind="any"), eps.shape[1])
 
 
-def _matched(values: torch.Tensor, log_q: torch.Tensor) -> torch.Tensor:
-    """values, once they are known to be one for each z: (K,) against (K, B) would broadcast to something else."""
-    if values.shape != log_q.shape:
-        raise ValueError(
-            f"f gave shape {tuple(values.shape)} and log_q {tuple(log_q.shape)}: both give one value for each z."
-        )
-    return values
+def _checked(params: Params) -> Params:
+    if not isinstance(params, dict) or not params:
+        raise given.refuse("params", params, "a dict of float tensors")
+    for name, value in params.items():
+        given.tensor(f"params[{name!r}]", value)
+    return params
+
+
+def _values(log_q: Density, f: Density, params: Params, z: torch.Tensor, draws: int | str = "K") -> torch.Tensor:
+    """log_q(params, z), once it and f are known to give one float for each z: others would broadcast to something else."""
+    found = _called("log_q(params, z)", log_q, params, z)
+    one = isinstance(found, torch.Tensor) and found.dim() == 1
+    given.tensor("log_q(params, z)", found, (draws,) if one else (draws, "B"))
+    given.tensor("f(params, z)", _called("f(params, z)", f, params, z), found.shape)
+    return found
+
+
+def _called(what: str, function: Callable, params: Params, value: torch.Tensor) -> torch.Tensor:
+    name, _, argument = what[:-1].partition("(params, ")
+    try:
+        return given.function(name, function, f"a function of (params, {argument})")(params, value)
+    except (RuntimeError, TypeError, IndexError) as error:  # of PyTorch's, where shapes, dtypes or devices do not fit
+        said = ", ".join(f"{key} {tuple(each.shape)}" for key, each in {**params, argument: value}.items())
+        raise ValueError(f"{what} was given {said} and fails: {str(error).splitlines()[0].rstrip('.')}.") from error
+
+
+def _constants(baseline: float | Params, params: Params) -> Params:
+    """A number for each parameter, as a float or as a tensor of the parameter's shape."""
+    if not isinstance(baseline, dict):
+        return dict.fromkeys(params, given.number("baseline", baseline))
+    if baseline.keys() != params.keys():
+        raise given.refuse("baseline", baseline, f"one number, or a dict of them for {', '.join(map(str, params))}")
+    return {
+        name: given.tensor(f"baseline[{name!r}]", b, params[name].shape)
+        if isinstance(b, torch.Tensor) and b.dim()
+        else given.number(f"baseline[{name!r}]", b)
+        for name, b in baseline.items()
+    }
 
 
 def _estimates(surrogate: Callable, params: Params, eps: torch.Tensor, chunk: int | None) -> Params:
-    _draws(eps)
     return vmap(grad(surrogate), in_dims=(None, 0), chunk_size=chunk)(params, eps)

@@ -1,10 +1,13 @@
-"""Encoder and decoder bodies: plain modules from tensor to tensor, with no probability in them."""
+"""Encoder and decoder bodies: plain modules from tensor to tensor, with no probability in them; eval mode, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 
 import torch
 from torch import nn
+
+from vaelib import given
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -13,8 +16,9 @@ def mlp(sizes: Sequence[int]) -> nn.Sequential:
     Raises:
         ValueError: fewer than two sizes, or one below 1.
     """
-    if len(sizes) < 2 or min(sizes) < 1:
-        raise ValueError(f"an MLP needs at least two layer sizes of at least 1, and got {tuple(sizes)}.")
+    sizes = given.sizes("sizes", sizes)
+    if len(sizes) < 2:
+        raise given.refuse("sizes", sizes, "at least two whole numbers, inputs and outputs")
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise(sizes):
         layers += [nn.Linear(width_in, width_out), nn.ReLU()]
@@ -25,10 +29,14 @@ class ResidualBlock(nn.Module):
     """x + f(x), f = normalise, linear, SiLU, dropout, linear: (..., width) to (..., width).
 
     The sum lets gradients pass a stack of blocks undiminished (He et al. 2016).
+
+    Raises:
+        ValueError: width below 1, or dropout not from 0 to below 1.
     """
 
     def __init__(self, width: int, dropout: float):
         super().__init__()
+        width, dropout = given.whole("width", width, 1), given.number("dropout", dropout, 0, below=1)
         self.f = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, width)
         )
@@ -48,11 +56,9 @@ def residual_mlp(inputs: int, outputs: int, width: int = 512, blocks: int = 2, d
     Raises:
         ValueError: an argument out of range.
     """
-    if min(inputs, outputs, width) < 1 or blocks < 0 or not 0 <= dropout < 1:
-        raise ValueError(
-            f"residual_mlp got inputs={inputs}, outputs={outputs}, width={width}, blocks={blocks}, dropout={dropout}: "
-            "sizes are at least 1, blocks at least 0, dropout from 0 to below 1."
-        )
+    inputs, outputs = given.whole("inputs", inputs, 1), given.whole("outputs", outputs, 1)
+    width, blocks = given.whole("width", width, 1), given.whole("blocks", blocks, 0)
+    dropout = given.number("dropout", dropout, 0, below=1)
     body = [ResidualBlock(width, dropout) for _ in range(blocks)]
     return nn.Sequential(nn.Linear(inputs, width), *body, nn.SiLU(), nn.Linear(width, outputs))
 
@@ -68,12 +74,11 @@ def conv_encoder(shape: tuple[int, int, int], outputs: int, width: int = 16) -> 
     Raises:
         ValueError: a size is too small.
     """
-    channels, height, w = shape
-    if min(channels, outputs, width) < 1 or min(height, w) < 8:
-        raise ValueError(
-            f"conv_encoder needs images of at least 8x8 and sizes of at least 1: got {shape}, {outputs}, {width}."
-        )
-    rows, columns = (((side + 1) // 2 + 1) // 2 for side in (height, w))
+    channels, *sides = given.sizes("shape", shape, 3, form="(C, H, W)")
+    outputs, width = given.whole("outputs", outputs, 1), given.whole("width", width, 1)
+    if min(sides) < 8:
+        raise given.refuse("shape", shape, "images of at least 8x8")
+    rows, columns = (((side + 1) // 2 + 1) // 2 for side in sides)
     return nn.Sequential(
         nn.Conv2d(channels, width, 5, stride=2, padding=2),
         nn.ReLU(),
@@ -87,10 +92,15 @@ def conv_encoder(shape: tuple[int, int, int], outputs: int, width: int = 16) -> 
 
 
 class ConvResidualBlock(nn.Module):
-    """x + f(x), f = ReLU, 3x3 convolution, ReLU, 1x1 convolution: (B, width, H, W) to the same (van den Oord et al. 2017, section 4.1)."""
+    """x + f(x), f = ReLU, 3x3 convolution, ReLU, 1x1 convolution: (B, width, H, W) to the same (van den Oord et al. 2017, section 4.1).
+
+    Raises:
+        ValueError: a size below 1.
+    """
 
     def __init__(self, width: int, hidden: int):
         super().__init__()
+        width, hidden = given.whole("width", width, 1), given.whole("hidden", hidden, 1)
         self.f = nn.Sequential(
             nn.ReLU(),
             nn.Conv2d(width, hidden, 3, padding=1, bias=False),
@@ -112,7 +122,8 @@ def conv_down(channels: int, outputs: int, width: int = 128, residual: int = 32,
     Raises:
         ValueError: a size out of range.
     """
-    _check_conv(channels, outputs, width, residual, blocks)
+    sizes = {"channels": channels, "outputs": outputs, "width": width, "residual": residual, "blocks": blocks}
+    channels, outputs, width, residual, blocks = _conv_sizes(sizes)
     return nn.Sequential(
         nn.Conv2d(channels, width // 2, 4, stride=2, padding=1),
         nn.ReLU(),
@@ -127,7 +138,8 @@ def conv_down(channels: int, outputs: int, width: int = 128, residual: int = 32,
 
 def conv_up(inputs: int, channels: int, width: int = 128, residual: int = 32, blocks: int = 2) -> nn.Sequential:
     """``conv_down`` turned round: (B, inputs, h, w) to (B, channels, 4 h, 4 w), with the same arguments and errors."""
-    _check_conv(inputs, channels, width, residual, blocks)
+    sizes = {"inputs": inputs, "channels": channels, "width": width, "residual": residual, "blocks": blocks}
+    inputs, channels, width, residual, blocks = _conv_sizes(sizes)
     return nn.Sequential(
         nn.Conv2d(inputs, width, 3, padding=1),
         *(ConvResidualBlock(width, residual) for _ in range(blocks)),
@@ -138,9 +150,23 @@ def conv_up(inputs: int, channels: int, width: int = 128, residual: int = 32, bl
     )
 
 
-def _check_conv(inputs: int, outputs: int, width: int, residual: int, blocks: int) -> None:
-    if min(inputs, outputs, residual) < 1 or width < 2 or width % 2 or blocks < 0:
-        raise ValueError(
-            f"channels {inputs} and {outputs}, width={width}, residual={residual}, blocks={blocks} were given: width is even, "
-            "blocks at least 0, the others at least 1."
-        )
+@contextmanager
+def eval_mode(model: nn.Module) -> Iterator[nn.Module]:
+    """``with eval_mode(model):`` every part of it in eval mode, and afterwards, whatever happens, in the mode that it was in.
+
+    Raises:
+        ValueError: no nn.Module was given.
+    """
+    modes = [(part, part.training) for part in given.module("model", model).modules()]
+    model.eval()
+    try:
+        yield model
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _conv_sizes(sizes: dict[str, int]) -> list[int]:
+    if given.whole("width", sizes["width"], 2) % 2:
+        raise given.refuse("width", sizes["width"], "an even number")
+    return [given.whole(name, size, 0 if name == "blocks" else 1) for name, size in sizes.items()]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import ipywidgets
 import traitlets
 
-from vaelib import plots
+from vaelib import given, plots
 
 
 class _Picture(ipywidgets.Image):
@@ -20,7 +20,7 @@ class _Picture(ipywidgets.Image):
     description = traitlets.Unicode("").tag(sync=True)
 
 
-def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywidgets.VBox:
+def explorer(draw: Callable[..., object], /, **ranges: tuple[float, ...]) -> ipywidgets.VBox:
     """Sliders above the picture that ``draw`` makes of their values, and between them the sentence that says what is seen.
 
     The picture is an ``ipywidgets.Image``, replaced in place, and no Output widget: a client answers those on the socket on which
@@ -36,10 +36,11 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
         the box to display: the sliders (``box.children[0].children``, in order), the picture's words, the picture.
 
     Raises:
-        ValueError: a start outside its range; or ``draw`` makes no figure, or several.
+        ValueError: a range that is none, a start outside its range; or ``draw`` makes no figure, or several.
         Exception: whatever ``draw`` raises at the start.
     """
-    sliders = {name: _slider(name, *numbers) for name, numbers in ranges.items()}
+    given.function("draw", draw, "a function of the sliders' values that draws one figure with vaelib.plots")
+    sliders = {name: _slider(name, span) for name, span in ranges.items()}
     picture = _Picture(format="png", layout=ipywidgets.Layout(max_width="100%", height="auto"))
     caption = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3em"))  # so that a longer one moves nothing
 
@@ -69,15 +70,22 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
     return ipywidgets.VBox([row, caption, picture])
 
 
-def _slider(name: str, low: float, high: float, start: float, step: float | None = None) -> ipywidgets.FloatSlider:
-    if not low <= start <= high or low == high:
-        raise ValueError(f"slider {name!r} has range {low} to {high} and start {start}: the start lies in the range.")
-    whole = step is not None and all(float(number).is_integer() for number in (low, start, step))
+def _slider(name: str, span: tuple[float, ...]) -> ipywidgets.FloatSlider:
+    try:
+        low, high, start, *steps = (given.number(name, each) for each in span)
+        (step,) = steps or [(high - low) / 60]
+        good = low <= start <= high and 0 < step <= high - low
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        use = "(lowest, highest, start) and perhaps a step, finite numbers: the start and a step lie in the range"
+        raise given.refuse(f"the range of slider {name!r}", span, use)
+    whole = bool(steps) and all(number.is_integer() for number in (low, start, step))
     return ipywidgets.FloatSlider(
         value=start,
         min=low,
         max=high,
-        step=step or (high - low) / 60,
+        step=step,
         description=name,
         continuous_update=False,
         readout_format=".0f" if whole else ".2f",
