@@ -127,13 +127,11 @@ def _numbers(name: str, value) -> np.ndarray:
         array = np.concatenate([_numbers(name, each).ravel() for each in value])
     else:
         array = np.asarray(value)
-    try:
-        if array.dtype == object and all(
-            hasattr(each, "__float__") for each in array.ravel()
-        ):  # sympy's numbers, no None
+    if array.dtype == object and all(
+        hasattr(each, "__float__") for each in array.ravel()
+    ):  # sympy's numbers; None has none
+        with contextlib.suppress(TypeError, ValueError):  # a symbol
             array = array.astype(float)
-    except (TypeError, ValueError):
-        pass
     if array.dtype.kind not in "iuf" or array.size == 0:
         raise given.refuse(name, value, "real numbers, at least one, or for a condition no bound")
     return array.astype(float)
