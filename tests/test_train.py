@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fresh import Fresh
-from test_files import a_disk_with_room_for, bound_by_modes, shared  # noqa: F401 -- a fixture
+from machine import a_disk_with_room_for, bound_by_modes
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
