@@ -249,7 +249,7 @@ def _pixels(path: Path, parts: Parts, mode: str, size: int, large: bool = True) 
     Raises:
         DataError: values without a known white.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         # not by its name, by which Pillow would map a plain TIFF into memory, and mix up its rows if they are to be columns
@@ -260,8 +260,7 @@ def _pixels(path: Path, parts: Parts, mode: str, size: int, large: bool = True) 
                 return None
             pages = getattr(image, "is_animated", False) and image.format != "MPO"  # that is a photo with a preview
             image.load()
-            plain, highest = _plain(image, mode, depth, 4 * size)
-            plain = ImageOps.fit(plain, (size, size))
+            plain, highest = _plain(image, mode, depth, size)
             with contextlib.suppress(Exception):  # damaged EXIF says nothing of how to turn
                 if turn := _TURNS.get(image.getexif().get(0x0112)):
                     plain = plain.transpose(Image.Transpose[turn])
@@ -310,17 +309,17 @@ def _depth(image, parts: Parts) -> _Depth:
     return _Depth(16, False, False) if sixteen else _Depth(8, False, True)
 
 
-def _plain(image, mode: str, depth: _Depth, least: int):
-    """A decoded picture with 8 bits a channel, on white, in ``mode``; and the highest of 16 bits, if their white is not stated.
+def _plain(image, mode: str, depth: _Depth, size: int):
+    """A decoded picture with 8 bits a channel, on white, in ``mode``, scaled and cropped; and the highest of 16 bits.
 
-    Many pixels are taken strip by strip, which needs little memory, and averaged in blocks: ``least`` a side remain, or more.
+    Many pixels are taken strip by strip, which needs little memory, and averaged in blocks that are small for ``size``.
     """
     from PIL import Image
 
     (width, height), step = image.size, 1
     rows = height
     if width * height > _MANY:
-        step = max(1, min(image.size) // least)
+        step = max(1, min(image.size) // (4 * size))
         rows = step * max(1, _MANY // 16 // (width * step))
     plain, highest = Image.new(mode, (-(-width // step), -(-height // step))), 0
     for top in range(0, height, rows):
@@ -342,6 +341,9 @@ def _plain(image, mode: str, depth: _Depth, least: int):
             strip = strip.convert("RGBA")
             strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
         plain.paste(strip.convert(mode).reduce(step), (0, top // step))
+    side = min(width, height)
+    middle = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+    plain = plain.resize((size, size), Image.Resampling.BICUBIC, box=[each / step for each in middle])
     return plain, None if depth.stated else highest
 
 
