@@ -143,6 +143,26 @@ def test_the_size_is_that_of_the_first_if_it_is_small_and_square(tmp_path, size,
     assert (x[1] == 9).all()
 
 
+def test_what_is_written_comes_back(tmp_path):
+    x, y, _ = (part[:200] if isinstance(part, torch.Tensor) else part for part in data.load("glyphs-rgb"))
+    for k in range(200):
+        path = tmp_path / ("test" if k % 3 else "training") / str(int(y[k])) / f"{k:03d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(x[k].permute(1, 2, 0).numpy()).save(path)
+    for train in (True, False):
+        found = data.load(f"folder:{tmp_path}", train)
+        order = sorted((k for k in range(200) if bool(k % 3) != train), key=lambda k: (int(y[k]), k))
+        assert torch.equal(found.x, x[order])
+        assert torch.equal(found.y, y[order])
+
+
+@pytest.mark.parametrize("shape", [(37, 53), (53, 37), (8, 8), (16, 16), (5, 200)])
+def test_scaled_and_cropped_around_the_middle(tmp_path, shape):
+    image = Image.fromarray(RNG.integers(0, 256, (*shape, 3)).astype(np.uint8))
+    right = np.asarray(ImageOps.fit(image, (16, 16))).transpose(2, 0, 1)  # Pillow's own
+    assert np.array_equal(one(tmp_path, saved(image, "PNG"), 16), right)
+
+
 def test_folders_that_hold_nothing(tmp_path):
     with pytest.raises(data.DataError, match="holds no readable image"):
         data.load(f"folder:{tmp_path}")
@@ -772,7 +792,7 @@ def test_a_pipe_is_not_opened(tmp_path, capsys):
 
 
 def test_what_may_not_be_read_is_named(tmp_path, monkeypatch, capsys):
-    tree(tmp_path, {"a/1.png": 1, "a/2.png": 2, "private/1.png": 3})
+    tree(tmp_path, {"a/1.png": 1, "a/2.png": 2, "b/2.png": 2, "b/3.png": "broken", "private/1.png": 3})
 
     def guarded(function, name):
         def run(path, *rest):
@@ -785,7 +805,8 @@ def test_what_may_not_be_read_is_named(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Image, "open", guarded(Image.open, "2.png"))
     monkeypatch.setattr(os, "scandir", guarded(os.scandir, "private"))
     assert levels(tmp_path, True) == ([(1, 0)], ("a",))
-    assert "2 without permission to read: private, a/2.png." in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 label: 0 a; 3 without permission to read: private, b/2.png, a/2.png; 1 unreadable: b/3.png.\n" in said
     monkeypatch.setattr(os, "scandir", guarded(os.scandir, tmp_path.name))
     with pytest.raises(data.DataError, match=r"holds no readable image.*; 1 without permission to read: \.\."):
         folders.read(tmp_path, True, None)

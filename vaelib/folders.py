@@ -25,8 +25,7 @@ _TRAIN, _TEST, _VAL = {"train", "training"}, {"test", "testing"}, {"val", "valid
 # thumbnails, bins and the like, which file managers, network drives and archives leave behind
 _NO_DATA = {"__macosx", "__pycache__", "@eadir", "@recycle", "#recycle", "$recycle.bin", "system volume information"}
 _NO_DATA |= {"lost+found", "thumbs.db", "desktop.ini"}
-_NEITHER, _EMPTY, _UNREADABLE = "in neither set", "empty", "unreadable"
-_NOT_PERMITTED = "without permission to read"
+_NEITHER, _UNREADABLE, _NOT_PERMITTED = "in neither set", "unreadable", "without permission to read"
 _MANY = 2**22  # pixels; a picture of more is decoded when no other is
 # EXIF orientation: how to undo it
 _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
@@ -109,10 +108,8 @@ def _read(path: Path, train: bool, size: int | None) -> tuple[torch.Tensor, torc
     if absent := [(name,) for k, name in enumerate(labels) if count[k] == 0]:
         said.insert(0, f"no image of {_some(absent)}")
     source = f" from {_escaped(split[not train])}/" if split else ""
-    counted = (
-        f"folder:{_escaped(path.resolve().name or path)}: {len(y)} {what} images of {shape[1]}x{size}x{size}{source}"
-    )
-    say(f"{'; '.join([counted, _mapping(labels), *said])}.")
+    counted = f"{len(y)} {what} images of {shape[1]}x{size}x{size}{source}"
+    say(f"folder:{_escaped(path.resolve().name or path)}: {'; '.join([counted, _mapping(labels), *said])}.")
     return torch.from_numpy(x if good.all() else x[good]), y, labels
 
 
@@ -151,7 +148,7 @@ def _walk(root: Path) -> tuple[list[Parts], dict[str, list[Parts]]]:
                 elif not entry.is_file():  # a pipe, say, or a link to nowhere
                     left[_UNREADABLE].append(parts)
                 elif entry.stat().st_size == 0:
-                    left[_EMPTY].append(parts)
+                    left["empty"].append(parts)
                 else:
                     files.append(parts)
             except OSError:
@@ -204,8 +201,16 @@ def _sets(
         else:
             loose.append(parts)
     for name in list(labelled):
-        if all(_pixels(path, parts, "L", 1).values is None for parts in labelled[name]):
-            left[_UNREADABLE] += labelled.pop(name)
+        tried = []
+        for parts in labelled[name]:
+            found = _pixels(path, parts, "L", 1)
+            if found.values is not None:
+                break
+            tried.append((found.note, parts))
+        else:  # no label
+            del labelled[name]
+            for note, parts in tried:
+                left[note].append(parts)
     names = _ordered(labelled)
     if names:
         left[_NEITHER] += loose
