@@ -57,6 +57,14 @@ def plant():
     return run
 
 
+@pytest.fixture
+def shared():
+    """A folder in which everybody may write; pytest's own are closed to other users."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def played(request):
     """The notebook that the test module is about, run once."""

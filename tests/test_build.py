@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import errno
 import importlib.util
 import os
 import re
@@ -18,6 +17,7 @@ import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
+from machine import a_disk_with_room_for, posix
 from played import FOLDER, code_cells, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -255,15 +255,37 @@ def test_a_terminal_without_the_characters_gets_others(encoding, tmp_path):
     assert (tmp_path / "build" / "index.html").exists()
 
 
-def test_a_disk_that_is_full_is_one_sentence(build, built, tmp_path, monkeypatch, capsys):
-    def full(path, text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("budget", "seconds", "limit"),
+    [("", "", 900), ("lesson", " ", 900), (" FULL ", "", None), ("full", "5", 5), ("", " 7 ", 7)],
+)
+def test_settings_are_read_as_the_library_reads_them(build, monkeypatch, budget, seconds, limit):
+    monkeypatch.setenv("VAELIB_BUDGET", budget)
+    monkeypatch.setenv("VAELIB_CELL_SECONDS", seconds)
+    assert build.cell_seconds() == limit
 
-    monkeypatch.setattr(build, "write", full)
-    assert build.course(small_course(tmp_path, GOOD)) == 1
+
+@posix
+def test_a_disk_that_is_full_is_one_sentence(build, built, tmp_path, monkeypatch, capsys):
+    paths = small_course(tmp_path, GOOD)
+    before = paths[0].read_bytes()
+    with a_disk_with_room_for(0):  # not even the file goes there by which a kernel is found
+        assert build.course(paths) == 1
     out = capsys.readouterr().out
-    assert "FAILED: its page cannot be written: No space left on device" in out
-    assert "build/index.html cannot be written: No space left on device." in out
+    assert "FAILED: its kernel did not start: File too large" in out
+    assert "build/index.html cannot be written: File too large." in out
+    assert len(out.splitlines()) == 6
+    assert list(built.iterdir()) == []
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "data"))
+    with a_disk_with_room_for(400):  # the kernel starts
+        assert build.course(paths) == 1
+        assert "FAILED: its page cannot be written: File too large" in capsys.readouterr().out
+        assert build.renew(paths) == 1
+        assert (
+            f"{paths[0]} was not written (File too large), and what was there is as it was" in capsys.readouterr().out
+        )
+    assert paths[0].read_bytes() == before
+    assert [path.name for path in built.iterdir()] == []
     monkeypatch.setattr(build, "BUILD", tmp_path / "file")
     (tmp_path / "file").write_text("")
     assert build.course(small_course(tmp_path, GOOD)) == 1

@@ -1,25 +1,20 @@
 """Files written whole or not at all, and read whole or not at all."""
 
-import contextlib
 import io
 import os
 import random
 import re
 import signal
-import sys
-import tempfile
 import time
 import zipfile
-from pathlib import Path
 
 import pytest
 import torch
 from fresh import Fresh
+from machine import a_disk_with_room_for, bound_by_modes, posix
 
 from vaelib import files
 from vaelib.files import WriteError, written_whole
-
-posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes, limits and signals")
 
 
 def write(path, content=b"new"):
@@ -29,27 +24,6 @@ def write(path, content=b"new"):
 
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
-
-
-@pytest.fixture
-def shared():
-    """A folder in which everybody may write; pytest's own are closed to other users."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o777)
-        yield Path(folder)
-
-
-@contextlib.contextmanager
-def bound_by_modes():
-    """As a user whom the modes of root's files bind: another one, if root runs the tests."""
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
 
 
 # ---- written
@@ -107,19 +81,6 @@ def test_a_file_that_one_may_not_write_to_is_not_replaced(shared):
         write(shared / "mine")  # the folder is open
     assert (shared / "theirs").read_bytes() == b"good"
     assert names(shared) == ["mine", "theirs"]
-
-
-@contextlib.contextmanager
-def a_disk_with_room_for(count):
-    """Files end at so many bytes, as they do where a disk is full."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @posix
@@ -200,8 +161,10 @@ def test_parts_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
     write(path, b"old")
     (tmp_path / ".other.pt.abcdefgh.part").touch()  # another file's
     process = Fresh(STOPPED_IN_A_WRITE, path=str(path), ready=str(ready))
-    while not ready.exists():
-        time.sleep(0.01)
+    for _ in range(3000):
+        if ready.exists():
+            break
+        time.sleep(0.02)
     part = next(tmp_path.glob(".weights*.part"))
     write(path)
     assert part.stat().st_size == 1000  # it lives
@@ -349,6 +312,18 @@ def test_a_whole_file_of_something_else_is_not_called_damaged(tmp_path, kind, ca
     OTHERS[kind](path)
     refused(path, "is no checkpoint: give another path.")
     assert capfd.readouterr().out == ""
+
+
+def test_a_whole_file_is_not_called_damaged_where_memory_is_short(tmp_path, monkeypatch):
+    def short(*arguments, **settings):
+        raise MemoryError
+
+    saved(tmp_path / "a.pt", STATE)
+    for place, name in ((torch, "load"), (zipfile.ZipFile, "read")):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, name, short)
+            with pytest.raises(MemoryError):
+                read(tmp_path / "a.pt")
 
 
 @posix

@@ -100,9 +100,7 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
     except OSError as error:
         if os.path.isdir(path):
             raise ValueError(f"{path} is a folder: give the path of a {what}.") from None
-        if isinstance(error, PermissionError):
-            raise ValueError(f"{path} may not be read by you: its owner can change that.") from error
-        raise ValueError(f"{path} cannot be read ({error.strerror}).") from error
+        raise ValueError(f"{unread(path, error)}.") from error
     other = ValueError(f"{path} is no {what}: give another path.")
     checked = io.BytesIO()
     try:
@@ -110,17 +108,28 @@ def read_whole(path: str | os.PathLike, what: str, fields: Mapping[str, type | t
         with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(checked, "w") as copy:
             for member in archive.infolist():
                 copy.writestr(member.filename, archive.read(member))
+    except MemoryError:
+        raise
     except Exception as error:  # a damaged archive makes zipfile raise almost anything
         ours = not content or b"data.pkl" in content
         raise (ValueError(f"{path} is damaged: {cure}.") if ours else other) from error
     try:
         checked.seek(0)
         state = torch.load(checked, map_location="cpu", weights_only=True)
+    except MemoryError:
+        raise
     except Exception as error:
         raise other from error
     if not isinstance(state, dict) or not all(isinstance(state.get(key, ...), kind) for key, kind in fields.items()):
         raise other
     return state
+
+
+def unread(path: str | os.PathLike, error: OSError) -> str:
+    """Words for a file that is there and was not read, which says nothing about what is in it."""
+    if isinstance(error, PermissionError):
+        return f"{path} may not be read by you: its owner can change that"
+    return f"{path} cannot be read ({error.strerror})"
 
 
 @contextlib.contextmanager

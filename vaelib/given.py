@@ -38,6 +38,11 @@ def whole(name: str, value: Any, least: int | None = None, most: int | None = No
     return int(number)
 
 
+def seed(value: Any) -> int:
+    """A whole number that every generator takes."""
+    return whole("seed", value, 0, 2**64 - 1)
+
+
 def number(
     name: str,
     value: Any,
