@@ -73,13 +73,19 @@ class Replaced(NamedTuple):
 # ---- what is accepted although it looks wrong: (name, argument, words), each a regular expression -> why
 BROADCAST = "leading dimensions broadcast, as the docstring says"
 STANDS_IN = "x may lie anywhere and is moved; the device that stands in for another here holds no numbers to move"
+UINT8 = "images are float or uint8, as the module's docstring says"
+REAL = "what is no image may be of any real type, as the module's docstring says"
 HELD = "a model may be built around weights that are not finite: what it makes of an image shows them"
 ALLOWED: dict[tuple[str, str, str], str] = {
     (r"gradients\.(categorical|straight_through|gumbel_softmax)", "logits|eps", "a dimension .*|one row"): BROADCAST,
     (r"distributions\.(DiagGaussian|Bernoulli|Gaussian)\.log_prob", "z|x|logits", "a dimension .*|one row"): BROADCAST,
     (r"distributions\.(Diag)?Gaussian\..*", "mean|log_std|other", "(.*: )?(a dimension .*|one row)"): BROADCAST,
     (r"bounds\.log_weights", "q", ".*: (a dimension less|one row)"): BROADCAST,
-    (r"distributions\.DiscretizedLogisticMixture\.log_prob", ".*", "an infinity .*"): "a component at infinity has no part",
+    (
+        r"distributions\.DiscretizedLogisticMixture\.log_prob",
+        ".*",
+        "an infinity .*",
+    ): "a component at infinity has no part",
     (r"distributions\.Bernoulli\.(mean|sample)", "logits", "an infinity .*"): "sigmoid has limits",
     (r"quantize\.FiniteScalarQuantizer\.forward", "z_e", "an infinity .*"): "tanh has limits",
     (r"symbolic\.Normal\.prob", ".*", "infinity"): "a density has limits",
@@ -88,7 +94,21 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (r"(autoencoders\.V?AE|vqvae\.VQVAE)", "encoder|decoder|quantizer", "NaN weights"): HELD,
     (r"evaluate\.bits_per_dim.*", "nats", "two numbers .*|1.5"): "one number or several",
     (r"gradients\.score_function.*", "baseline", "3|'m': 1.5"): "a number for all, or one for each parameter",
-    (r"checks\.check.*", "value", "True|a list|two numbers .*"): "conditions and several numbers are looked at too",
+    (
+        r"checks\.check.*",
+        "value",
+        "True|a list|two numbers .*|1.5|u?int.*",
+    ): "several numbers and integers are looked at too",
+    (r"checks\.check_mean", "samples", "int64|int32"): "coins are integers, and have a mean",
+    (r"plots\.(image_rows|filmstrip|animation|manifolds)", ".*", ".*uint8"): UINT8,
+    (r"plots\.latent_points", "images", ".*uint8"): UINT8,
+    (r"plots\.(scatter|latent_points|bound|histograms|cells|maps)", "[^i].*", ".*(int64|int32|uint8)"): REAL,
+    (
+        r"plots\.animation",
+        "path",
+        "a path through a file",
+    ): "the film is returned all the same, and a line says why it is no file",
+    (r"plots\.curves", "log", "no word"): "no logarithmic axis, as the docstring says",
 }
 
 

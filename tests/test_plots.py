@@ -536,6 +536,7 @@ IMAGES = [
     (torch.zeros(2, 1, 0, 4), "that is not empty"),
     (torch.zeros(2, 1, 4, 4, dtype=torch.complex64), "complex64 tensor"),
     (np.zeros((2, 1, 4, 4)), "NumPy array"),
+    (torch.zeros(2, 1, 4, 4, device="meta"), "lies on meta"),
     (None, "None was given: use a float or uint8 tensor"),
     ([[1.0]], r"use a float or uint8 tensor"),
     ("images", r"'images' was given"),
@@ -983,8 +984,8 @@ def test_the_range_of_a_slider(span, step, readout):
     assert (slider.step, slider.readout_format) == (pytest.approx(step), readout)
 
 
-def test_a_slider_may_have_any_name_and_the_place_is_kept():
-    box = widgets.explorer(lambda draw, self: line(draw, self), draw=(0.0, 1.0, 0.5), self=(0.0, 1.0, 0.5))
+def test_what_is_around_the_picture_keeps_its_place():
+    box = widgets.explorer(line, a=(0.0, 1.0, 0.5))
     _, caption, picture = box.children
     assert caption.layout.min_height == "3em"
     assert caption.value.startswith("<div aria-live='polite' style='line-height: 1.4'>Figure: y against x")

@@ -191,6 +191,12 @@ def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch
     return value
 
 
+def here(name: str, value: "torch.Tensor") -> "torch.Tensor":
+    """A tensor's numbers, without its graph, on the CPU."""
+    _looked_at(name, value, everywhere=True)
+    return value.detach().cpu()
+
+
 def finite_weights(name: str, model: "torch.nn.Module") -> "torch.nn.Module":
     """A model whose parameters and buffers are finite, for what judges or draws; it waits for a GPU once."""
     import torch
