@@ -521,7 +521,7 @@ def test_numpy_numbers_in_every_setting_can_be_resumed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes")
-def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared, capsys):  # noqa: F811
+def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared, capsys):
     steps = []
 
     def counted(model, x, generator):
