@@ -1,6 +1,7 @@
 import collections
 import enum
 import functools
+import inspect
 import math
 import os
 import signal
@@ -241,6 +242,15 @@ def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
     assert torch.equal(first.snapshots[20], second.snapshots[20])
 
 
+def mutated(plant, old, new):
+    """train with an error planted in it, or in the checkpoints that it uses."""
+    if old in inspect.getsource(train):
+        return plant("vaelib.train", old, new)
+    mutant = plant("vaelib.train", "", "")
+    mutant.checkpoints = plant("vaelib.checkpoints", old, new)
+    return mutant
+
+
 @pytest.mark.parametrize(
     "forgotten",
     [
@@ -252,7 +262,7 @@ def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
     ],
 )
 def test_everything_that_resuming_restores_is_needed(tmp_path, caught, plant, forgotten):
-    mutant = plant("vaelib.train", forgotten, "start=0" if forgotten == "start=done" else "pass")
+    mutant = mutated(plant, forgotten, "start=0" if forgotten == "start=done" else "pass")
     settings = dict(batch_size=32, log_every=10, device=CPU, progress=False)
 
     def attempt(module, path):
@@ -998,14 +1008,14 @@ def test_a_run_that_stops_early_keeps_what_it_has(where, tmp_path):
         ("update", "value.detach().clone()", "value.detach()"),
         ("snapshot", "            kept.leave(error)\n", ""),
         ("snapshot", "        finally:\n            model.eval()\n", "        finally:\n            model.train()\n"),
-        ("loss", "error.run, done = self.run,", "error.run, done = Run([], {}),"),
+        ("loss", "error.run, done = self.run,", "error.run, done = type(self.run)([], {}),"),
         ("schedule", "done not in (0, self.in_file[0])", "False"),
         ("schedule", "start = saved - kept.begun", "start = saved + 9"),
         ("Ctrl-C", "self.scheduled = [", "_ = ["),
     ],
 )
 def test_planted_errors_in_stopping_are_caught(where, old, new, plant, caught, tmp_path):
-    mutant = plant("vaelib.train", old, new)
+    mutant = mutated(plant, old, new)
     caught(f"{old} as {new}", lambda: stopped_runs_go_on(where, tmp_path / "c.pt", mutant))
 
 
@@ -1327,7 +1337,7 @@ def test_defaults(monkeypatch, tmp_path):
     assert [entry["step"] for entry in run.history] == [50, 100, 101]
     assert (run.snapshots, bars) == ({}, [True, False])
     written = []
-    monkeypatch.setattr(train._Kept, "write", lambda self: written.append(self.good["done"]))
+    monkeypatch.setattr(train.checkpoints.Kept, "write", lambda self: written.append(self.good["done"]))
     now = iter(range(10_000))
     monkeypatch.setattr(train.time, "perf_counter", lambda: next(now))  # a second at each look
     train.fit(make(), loss, DATA, steps=65, log_every=1, device=CPU, progress=False, checkpoint=tmp_path / "c.pt")
