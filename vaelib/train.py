@@ -1,6 +1,5 @@
 """Training: one short function for any model and any loss."""
 
-import contextlib
 import functools
 import os
 import time
@@ -8,13 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
 from vaelib import checkpoints, given
 from vaelib.console import bar
-from vaelib.data import minibatches
+from vaelib.data import batchable, minibatches
 from vaelib.device import pick_device
 from vaelib.files import check_writable
 
@@ -68,14 +66,14 @@ def fit(
     numbers begin anew, from the seed and the step, and a line says so. A model has the same checkpoints with torch.compile and without.
 
     Args:
-        loss: ``loss(model, *batch, generator)`` -> scalar to minimise, with one batch tensor for each of ``tensors``; uint8
-            comes as float in [0, 1]. Random draws take the ``generator``, which is on the device.
-        tensors: equally long along dimension 0, for example images, or images and labels. NumPy arrays will do. float64 becomes
-            float32 unless the model has weights in float64.
+        loss: ``loss(model, *batch, generator)`` -> scalar to minimise, with one batch tensor for each of ``tensors``, as
+            ``data.minibatches`` gives them: uint8 images come as float in [0, 1]. Random draws take the ``generator``, on the device.
+        tensors: equally long, for example images, or images and labels: tensors or NumPy arrays. float64 becomes float32
+            unless the model has weights in float64.
         steps: updates in all, those of an earlier part of the run included.
         lr: learning rate of the default optimizer, fused Adam.
         optimizer: makes another one from the parameters; then ``lr`` is not used.
-        seed: from 0 to 2**63 - 1.
+        seed: from 0 to 2**64 - 1.
         bf16: compute the loss under bfloat16 autocast.
         schedule: ``schedule(t)`` -> settings for the step at which the share t of the steps is done, 0 <= t < 1. The entry
             ``"lr"``, if there is one, becomes the learning rate; the others go to ``loss`` as keyword arguments.
@@ -96,7 +94,7 @@ def fit(
     given.module("model", model)
     given.function("loss", loss, "a function of (model, *batch, generator)")
     steps, log_every = given.whole("steps", steps, 1), given.whole("log_every", log_every, 1)
-    batch_size, seed = given.whole("batch_size", batch_size, 1), given.whole("seed", seed, 0, 2**63 - 1)
+    batch_size, seed = given.whole("batch_size", batch_size, 1), given.seed(seed)
     bf16, progress = given.flag("bf16", bf16), given.flag("progress", progress)
     checkpoint_seconds = given.number("checkpoint_seconds", checkpoint_seconds, 0)
     for name, value in {"optimizer": optimizer, "schedule": schedule, "snapshot": snapshot}.items():
@@ -107,10 +105,11 @@ def fit(
     marks = {given.whole("a step in snapshot_at", step, 0, steps) for step in snapshot_at}
     if checkpoint is not None:
         checkpoint = given.path("checkpoint", checkpoint, "the path of a file, or None")
-    if not tensors:
-        raise ValueError("no data was given: use fit(model, loss, images, steps=...).")
-    tensors = tuple(_data(f"tensors[{k}]", value, model) for k, value in enumerate(tensors))
-    minibatches(*tensors, batch_size=batch_size)  # what it refuses is refused before anything moves
+    tensors = batchable(*tensors)
+    if not any(p.dtype == torch.float64 for p in model.parameters()):
+        tensors = tuple(t.float() if t.dtype == torch.float64 else t for t in tensors)
+    for k, value in enumerate(tensors):
+        given.finite(f"tensors[{k}]", value, everywhere=True)
     device = pick_device(None if device is None else str(device))
     model.to(device)
     updates = _updates(model, optimizer, lr, device, checkpoint)
@@ -127,8 +126,8 @@ def fit(
             if kept.good["done"] < steps:
                 check_writable(checkpoint)
         done = first = kept.good["done"]
-        order = seed % 2**43  # times 1,000,003 it stays below 2**63
-        batches = minibatches(*(t.to(device) for t in tensors), batch_size=batch_size, seed=order, start=done)
+        here = (t.detach().to(device) for t in tensors)
+        batches = minibatches(*here, batch_size=batch_size, seed=seed, start=done)
         saved = time.perf_counter()
         start = saved - kept.begun
         losses: list[torch.Tensor] = []
@@ -182,17 +181,6 @@ def fit(
         finally:
             model.eval()
     return run
-
-
-def _data(name: str, value: Any, model: nn.Module) -> torch.Tensor:
-    cure = "fit draws the minibatches itself: give whole tensors, or NumPy arrays, such as images.x and images.y of data.load."
-    if isinstance(value, np.ndarray):
-        with contextlib.suppress(TypeError):  # of texts, say; then it is refused below
-            value = torch.from_numpy(np.array(value, order="C"))
-    value = given.tensor(name, value, (...,), "any", least=1, cure=cure).detach()
-    if value.dtype == torch.float64 and not any(p.dtype == torch.float64 for p in model.parameters()):
-        value = value.float()
-    return given.finite(name, value, everywhere=True)
 
 
 def _updates(model, optimizer, lr, device: torch.device, checkpoint) -> torch.optim.Optimizer:
