@@ -559,7 +559,7 @@ def test_images_that_cannot_be_drawn_as_they_are(images, words):
 def test_samples_of_a_model_of_levels_are_no_images_yet():
     """The report from the field: 162 levels drawn as 2."""
     samples = PixelCNN(256, hidden=8, layers=2).sample(4, (8, 8), generator=torch.Generator().manual_seed(0))
-    with pytest.raises(ValueError, match=r"rows\['s'\], a int64 tensor .*x\.to\(torch\.uint8\)"):
+    with pytest.raises(ValueError, match=r"rows\['s'\], an int64 tensor .*x\.to\(torch\.uint8\)"):
         plots.image_rows({"s": samples})
     for cured in (samples.to(torch.uint8), samples / 255):
         array = np.asarray(plots.image_rows({"s": cured}, columns=4).images[0].get_array())

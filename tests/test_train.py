@@ -1191,7 +1191,7 @@ REFUSED = {  # settings, and the whole sentence
     "no data": (dict(tensors=[]), "no tensor was given: use at least one, such as images.x."),
     "empty": (
         dict(tensors=[DATA[:0]]),
-        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty.",
+        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor that is not empty.",
     ),
     "large batch": (dict(batch_size=201), "batch_size=201 was given for 200 examples: use 1 to 200."),
     "Images": (
@@ -1202,14 +1202,14 @@ REFUSED = {  # settings, and the whole sentence
         dict(tensors=[DATA, torch.zeros(199)]),
         "the tensors to batch have 200, 199 examples: they must be equally long.",
     ),
-    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor (...) that is not empty."),
+    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor that is not empty."),
     "words": (
         dict(tensors=[DATA, np.array(["a"] * 200)]),
-        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor (...) that is not empty.",
+        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor that is not empty.",
     ),
     "loader": (
         dict(tensors=[DataLoader(TensorDataset(DATA))]),
-        "tensors[0], an object of type DataLoader, was given: use a tensor (...) that is not empty.",
+        "tensors[0], an object of type DataLoader, was given: use a tensor that is not empty.",
     ),
     "no parameters": (
         dict(model=Silent()),
