@@ -101,6 +101,7 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
 
     Raises:
         AssertionError: the wrong form passed, so the check is worth nothing.
+        ValueError: ``attempt`` is no function, or ``slip`` no text.
     """
     given.text("slip", slip, "the wrong form, in words")
     given.function("attempt", attempt, "a function of no arguments: check_fails(slip, lambda: check(...))")

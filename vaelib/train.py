@@ -114,7 +114,7 @@ def fit(
         raise ValueError("no data was given: use fit(model, loss, images, steps=...).")
     tensors = tuple(_data(f"tensors[{k}]", value, model) for k, value in enumerate(tensors))
     minibatches(*tensors, batch_size=batch_size)  # what it refuses is refused before anything moves
-    device = pick_device(None if device is None else str(device))
+    device = pick_device(device)
     model.to(device)
     updates = _updates(model, optimizer, lr, device, checkpoint)
     generator = torch.Generator(device).manual_seed(seed)
