@@ -36,6 +36,7 @@ import numpy as np
 import pytest
 import sympy as sp
 import torch
+import torch._dynamo  # torch.func loads it at its first use, which takes seconds
 from calls import CALLS, OUTSIDE, Arg, arguments, equal, parts, plain, public_names, run, state_of
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -45,6 +46,7 @@ from torch import nn
 import vaelib
 from vaelib.files import DataError, WriteError
 
+_ = torch.ones(1, device="meta") / 3  # loads what works there, which takes seconds, too
 SECONDS = 5  # for a call
 LONGEST = 500  # characters of a message
 KINDS = (ValueError, FloatingPointError, DataError, WriteError)

@@ -22,7 +22,7 @@ from vaelib import plots, widgets
 from vaelib.pixelcnn import PixelCNN
 
 GREY, COLOUR = torch.rand(10, 1, 8, 8), torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8)
-POINTS = torch.randn(30, 2)
+POINTS, TEN = torch.randn(30, 2), torch.rand(10, 2)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +310,7 @@ def test_a_bound_is_drawn_to_scale_and_said():
     assert said == "bars in nats: ELBO -3.000, gap +0.750, far -298.000, up +2.000."
     size_of(figure, 10.5, 3.6)
     plane, ladder = figure.axes
-    assert ladder.get_position().width > plane.get_position().width
+    assert ladder.get_position().width == pytest.approx(1.15 * plane.get_position().width)
     shown(plane, axes=("z", "density"), legend=list(densities))
     assert plane.get_ylim()[0] == 0
     for k, line in enumerate(plane.get_lines()):
@@ -492,6 +492,26 @@ def test_in_a_notebook_the_picture_is_displayed_with_its_words(monkeypatch, caps
     assert capsys.readouterr().out == "Figure: 2 images to a row; rows: a.\n"
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_what_lies_on_a_gpu_is_drawn_as_what_lies_here():
+    z = torch.linspace(0, 1, 10)
+    for draw in (
+        lambda to: plots.image_rows({"a": to(GREY), "b": to(COLOUR)}),
+        lambda to: plots.manifolds({"a": to(GREY[:4])}, 2),
+        lambda to: plots.scatter({"a": {"b": to(POINTS)}}, labels={"a": to(torch.arange(30) % 10)}),
+        lambda to: plots.curves({"a": (to(z), to(z))}, "x", "y"),
+        lambda to: plots.latent_points({"a": to(POINTS)}, {"a": to(POINTS[0])}, {"a": to(GREY[0])}),
+        lambda to: plots.bound(to(z), {"q": to(z)}, {"a": (0, to(z)[1])}),
+        lambda to: plots.histograms({"a": {"b": to(z)}}, to(z)[1], "x"),
+        lambda to: plots.cells(to(POINTS), {"a": to(TEN)}),
+        lambda to: plots.maps({"a": to(TEN)}),
+    ):
+        with plots.kept() as pictures:
+            draw(lambda tensor: tensor)
+            draw(lambda tensor: tensor.cuda())
+        assert pictures[0] == pictures[1]
+
+
 # ---- what cannot be drawn
 
 
@@ -516,6 +536,7 @@ IMAGES = [
     (torch.zeros(2, 1, 0, 4), "that is not empty"),
     (torch.zeros(2, 1, 4, 4, dtype=torch.complex64), "complex64 tensor"),
     (np.zeros((2, 1, 4, 4)), "NumPy array"),
+    (torch.zeros(2, 1, 4, 4, device="meta"), "lies on meta"),
     (None, "None was given: use a float or uint8 tensor"),
     ([[1.0]], r"use a float or uint8 tensor"),
     ("images", r"'images' was given"),
@@ -547,7 +568,6 @@ def test_samples_of_a_model_of_levels_are_no_images_yet():
         assert len(levels.unique()) > 100
 
 
-TEN = torch.rand(10, 2)
 BAD = {
     "scatter: three numbers": (
         lambda: plots.scatter({"a": {"b": torch.zeros(5, 3)}}),
@@ -638,6 +658,7 @@ BAD = {
         lambda: plots.manifolds({"a": torch.rand(9, 1, 4, 4)}, 4),
         "has 9 images: use 16, 4 rows of 4",
     ),
+    "manifolds: -1 columns": (lambda: plots.manifolds({"a": GREY[:1]}, -1), "columns=-1 was given"),
     "latent_points: another model": (
         lambda: plots.latent_points({"a": TEN}, {"b": TEN[0]}, {"a": GREY[0]}),
         "points has entries for b: use a",
@@ -963,8 +984,8 @@ def test_the_range_of_a_slider(span, step, readout):
     assert (slider.step, slider.readout_format) == (pytest.approx(step), readout)
 
 
-def test_a_slider_may_have_any_name_and_the_place_is_kept():
-    box = widgets.explorer(lambda draw, self: line(draw, self), draw=(0.0, 1.0, 0.5), self=(0.0, 1.0, 0.5))
+def test_what_is_around_the_picture_keeps_its_place():
+    box = widgets.explorer(line, a=(0.0, 1.0, 0.5))
     _, caption, picture = box.children
     assert caption.layout.min_height == "3em"
     assert caption.value.startswith("<div aria-live='polite' style='line-height: 1.4'>Figure: y against x")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fresh import Fresh
-from test_files import a_disk_with_room_for, bound_by_modes, shared  # noqa: F401 -- a fixture
+from machine import a_disk_with_room_for, bound_by_modes
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -229,6 +229,16 @@ def test_resuming_gives_the_same_weights_and_history(tmp_path):
     again = make()
     fit(again, checkpoint=path)  # finished: nothing left to do
     assert same(whole, again)
+
+
+def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
+    path = tmp_path / "c.pt"
+    fit(make(), steps=20, checkpoint=path)
+    looks = []
+    look = dict(steps=20, snapshot=lambda m, s: looks.append(s) or m[1].bias, snapshot_at=[20], checkpoint=path)
+    first, second = fit(make(), **look), fit(make(), **look)
+    assert looks == [20]
+    assert torch.equal(first.snapshots[20], second.snapshots[20])
 
 
 @pytest.mark.parametrize(
@@ -511,7 +521,7 @@ def test_numpy_numbers_in_every_setting_can_be_resumed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes")
-def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared):  # noqa: F811
+def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared, capsys):
     steps = []
 
     def counted(model, x, generator):
@@ -533,6 +543,7 @@ def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared):  #
         there = make()
         again = fit(there, checkpoint=shared / "closed" / "done.pt")  # there is nothing left to write
     assert not steps
+    assert capsys.readouterr().out == ""
     assert same(there, whole)
     assert again.history == run.history
 
@@ -691,7 +702,7 @@ def test_the_same_run_goes_on_whatever_else_differs(tmp_path, capsys):
 LOSSES = """
 def made(beta, power=2):
     def loss(model, x, generator, offset=0.0):
-        error = (model(x) - x.flatten(1)).abs() ** power
+        error = 0.5 * (model(x) - x.flatten(1)).abs() ** power
         return beta * error.mean() + offset
     return loss
 """
@@ -712,7 +723,8 @@ def test_a_loss_of_other_code_is_said_and_a_cell_run_again_is_not(tmp_path, caps
     for what, other in {
         "again": cell()(4.0),
         "closure": cell()(1.0),
-        "constant": cell(LOSSES.replace("power=2", "power=1"))(4.0),
+        "constant": cell(LOSSES.replace("0.5", "0.25"))(4.0),
+        "deeper closure": cell(LOSSES.replace("power=2", "power=1"))(4.0),
         "code": cell(LOSSES.replace("error.mean()", "error.sum()"))(4.0),
         "operator": cell(LOSSES.replace(".mean() + offset", ".mean() - offset"))(4.0),
         "default": cell(LOSSES.replace("offset=0.0", "offset=1.0"))(4.0),
@@ -791,6 +803,19 @@ def test_a_checkpoint_of_another_device(tmp_path, capsys, bytes_of_theirs):
         ends.append(model)
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
+    seen = []
+
+    def draws(model, x, generator):
+        seen.append((float(torch.rand(())), float(torch.rand((), generator=generator))))
+        return loss(model, x, generator)
+
+    fit(make(), draws, steps=1)
+    for seed, done in ((0, 20), (0, 10), (1, 20)):
+        theirs = {"settings": state["settings"] | {"seed": seed}, "done": done}
+        torch.save(state | cuda | theirs, path)
+        fit(make(), draws, steps=done + 1, seed=seed, checkpoint=path)
+    for numbers in zip(*seen, strict=True):
+        assert len(set(numbers)) == 4  # none is that of the beginning, or of another seed or step
     group = torch.load(path, weights_only=True)["optimizer"]["param_groups"][0]
     assert (group["fused"], group["foreach"]) == (True, None)  # as this device computes
 
@@ -826,7 +851,12 @@ def test_each_field_of_another_type_is_one_sentence_and_the_model_untouched(tmp_
         ("scheduled", [1]),
         ("snapshots", {"a": 1}),
     ]
-    cases += [("history", []), ("optimizer", {}), ("optimizer", {"state": {}, "param_groups": []})]
+    cases += [
+        ("history", [{"step": 20.0, "loss": "much", "seconds": 1.0}]),
+        ("history", []),
+        ("optimizer", {}),
+        ("optimizer", {"state": {}, "param_groups": []}),
+    ]
     cases += [("generator", state["generator"] * 0), ("cpu_rng", state["cpu_rng"] * 0)]
     for field in ("model", "settings", "layers"):
         cases += [(field, state[field] | {key: torch.zeros(3)}) for key in state[field]]
@@ -1090,6 +1120,15 @@ def test_large_seeds():
         fit(model, seed=seed, steps=5)
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
+    seen = []
+
+    def record(model, x, generator):
+        seen.append(x)
+        return loss(model, x, generator)
+
+    for seed in (5, 2**42 + 7):  # in the order that minibatches gives
+        fit(make(), record, seed=seed, steps=1)
+        assert torch.equal(seen.pop(), next(data.minibatches(DATA, batch_size=32, seed=seed))[0])
 
 
 IMAGES = data.Images(DATA, torch.zeros(200, dtype=torch.int64), "mine")
@@ -1146,6 +1185,11 @@ REFUSED = {  # settings, and the whole sentence
     "empty": (
         dict(tensors=[DATA[:0]]),
         f"tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty. {WHOLE}",
+    ),
+    "large batch": (dict(batch_size=201), "batch_size=201 was given for 200 examples: use 1 to 200."),
+    "fewer labels": (
+        dict(tensors=[DATA, torch.zeros(199)]),
+        "the tensors to batch have 200, 199 examples: they must be equally long.",
     ),
     "list": (dict(tensors=[[1, 2]]), f"tensors[0]=[1, 2] was given: use a tensor (...) that is not empty. {WHOLE}"),
     "words": (
@@ -1310,3 +1354,28 @@ def test_on_a_gpu():
     run = fit(model, device=torch.device("cuda"), bf16=True)
     assert next(model.parameters()).is_cuda
     assert run.history[-1]["loss"] < run.history[0]["loss"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_on_a_gpu_no_step_waits_and_checkpoints_go_both_ways(tmp_path, capsys):
+    gpu, calls = torch.device("cuda"), []
+
+    def strict(model, x, generator):
+        calls.append(1)  # between two logging steps nothing may wait for the GPU
+        torch.cuda.set_sync_debug_mode("error" if 12 <= len(calls) < 19 else "default")
+        return loss(model, x, generator)
+
+    whole, parts = make(), make()
+    fit(whole, strict, device=gpu)
+    fit(parts, steps=20, device=gpu, checkpoint=tmp_path / "c.pt")
+    fit(parts, device=gpu, checkpoint=tmp_path / "c.pt")
+    assert capsys.readouterr().out == ""
+    for (name, p), q in zip(whole.named_parameters(), parts.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-5), name
+    for first, then in ((gpu, CPU), (CPU, gpu)):
+        path, model = tmp_path / f"{first.type}.pt", make()
+        fit(model, steps=20, device=first, checkpoint=path)
+        run = fit(model, steps=40, device=then, checkpoint=path)
+        assert "comes from another kind of device" in capsys.readouterr().out
+        assert [entry["step"] for entry in run.history] == [10, 20, 30, 40]
+        assert all(p.device.type == then.type for p in model.parameters())

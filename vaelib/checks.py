@@ -25,12 +25,12 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
         claim: a sentence; starts with its ledger ID where it has one.
         value: with neither bound, a condition (bool, or a tensor of bools that must all hold); with ``tolerance``, a difference
             (number, or tensor, array or list of them) whose largest magnitude must not exceed it; with ``at_least``, numbers
-            whose smallest must reach it. Tensors may lie on any device and have a graph.
+            whose smallest must reach it, and none may be infinite. Tensors may lie on any device and have a graph.
         tolerance: finite, at least 0.
         at_least: finite.
 
     Raises:
-        Failed: the claim does not hold; an AssertionError. NaN never holds.
+        Failed: the claim does not hold; an AssertionError. NaN and infinity never hold.
         ValueError: not a condition, and no bound (or two) given; not real numbers, and a bound; or nothing to look at.
     """
     given.text("claim", claim, "a sentence: check(claim, value, tolerance)")
@@ -52,8 +52,9 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
         _settle(claim, worst <= tolerance, f"{worst:.3g} ≤ {tolerance:.3g}", f"{worst:.3g} is not ≤ {tolerance:.3g}")
     else:
         at_least = given.number(f"in check({claim!r}), at_least", at_least)
-        least = float(numbers.min())
-        _settle(claim, least >= at_least, f"{least:.3g} ≥ {at_least:.3g}", f"{least:.3g} is not ≥ {at_least:.3g}")
+        least, infinite = float(numbers.min()), bool(numbers.max() == math.inf)
+        bad = "a value is infinite" if infinite else f"{least:.3g} is not ≥ {at_least:.3g}"
+        _settle(claim, least >= at_least and not infinite, f"{least:.3g} ≥ {at_least:.3g}", bad)
 
 
 def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, exact_error: float = 0.0) -> None:
@@ -83,10 +84,10 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, 
     if not off <= 4:
         _settle(claim, False, "", f"{told}, more than 4")
     if slip is not None:
-        slip = _one(f"{name}slip", slip)
+        slip = given.number(f"{name}slip", slip)
         away = abs(slip - exact) / error if error > 0 else (0.0 if slip == exact else math.inf)
         told += f"; the slip {slip:.5g} would be {away:.0f}"
-        if not away >= 10:
+        if away < 10:
             _settle(claim, False, "", f"{told}, too close to tell")
     _settle(claim, True, told, "")
 
@@ -101,7 +102,7 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
 
     Raises:
         AssertionError: the wrong form passed, so the check is worth nothing.
-        ValueError: ``attempt`` is no function, or ``slip`` no text.
+        ValueError: no words, or no function.
     """
     given.text("slip", slip, "the wrong form, in words")
     given.function("attempt", attempt, "a function of no arguments: check_fails(slip, lambda: check(...))")
@@ -115,26 +116,24 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
 
 
 def headline(text: str) -> None:
-    """State a notebook's main result; ``make course`` repeats it."""
+    """State a notebook's main result, a text, or ValueError; ``make course`` repeats it."""
     say(f"★ {given.text('text', text)}")
 
 
 def _numbers(name: str, value) -> np.ndarray:
     """Real numbers as float64; a list of tensors or lists becomes one row."""
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu()
+        value = given.here(name, value)
         array = (value if value.is_complex() or value.dtype == torch.bool else value.double()).numpy()
     elif isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple, torch.Tensor)) for each in value):
         array = np.concatenate([_numbers(name, each).ravel() for each in value])
     else:
         array = np.asarray(value)
-    try:
-        if array.dtype == object and all(
-            hasattr(each, "__float__") for each in array.ravel()
-        ):  # sympy's numbers, no None
+    if array.dtype == object and all(
+        hasattr(each, "__float__") for each in array.ravel()
+    ):  # sympy's numbers; None has none
+        with contextlib.suppress(TypeError, ValueError):  # a symbol
             array = array.astype(float)
-    except (TypeError, ValueError):
-        pass
     if array.dtype.kind not in "iuf" or array.size == 0:
         raise given.refuse(name, value, "real numbers, at least one, or for a condition no bound")
     return array.astype(float)

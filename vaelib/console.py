@@ -16,9 +16,10 @@ def say(text: str, file=None, flush: bool = False) -> None:
         file: a text stream; default: standard output.
 
     Raises:
-        ValueError: no text, or a file that cannot be written to.
+        ValueError: no text, a file that cannot be written to, or a flush that is neither True nor False.
     """
     given.text("text", text)
+    given.flag("flush", flush)
     file = sys.stdout if file is None else file
     if file is not None and not hasattr(file, "write"):  # a program without a console has no standard output
         raise given.refuse("file", file, "an open text stream, or None for standard output")
@@ -42,14 +43,14 @@ def bar(total: int, *, done: int = 0, unit: str = "step", shown: bool = True) ->
     and shows as an error when that is opened without its kernel.
 
     Args:
-        total, done: how many units there are, and how many of them are behind us.
+        total, done: how many units there are, at least 1, and how many of them are behind us.
         unit: the word for one of them.
         shown: False for none.
 
     Raises:
-        ValueError: counts that are no whole numbers of at least 0, or no word.
+        ValueError: counts that are no such whole numbers, or no word.
     """
-    total, done = given.whole("total", total, least=0), given.whole("done", done, least=0)
+    total, done = given.whole("total", total, least=1), given.whole("done", done, least=0)
     given.text("unit", unit)
     given.flag("shown", shown)
     kind = _PageBar if in_notebook() else tqdm

@@ -301,7 +301,7 @@ def _is_whole(name: str, root: Path, told: bool = False) -> bool:
         raise
     except DataError as problem:
         if told and (root / REAL[name].folder).exists():
-            say(problem)
+            say(str(problem))
         return False
     return True
 
@@ -441,7 +441,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{name}: {REAL[name].counts[True]:,} training and {REAL[name].counts[False]:,} test images, whole, in {folder()}"
             )
         except (DataError, ValueError) as error:
-            say(error, file=sys.stderr)
+            say(str(error), file=sys.stderr)
             failed += 1
         except KeyboardInterrupt:
             say(f"{name}: stopped; what arrived whole is kept. Run it again to go on.", file=sys.stderr)

@@ -3,9 +3,10 @@
 They depend on no setting of the caller's: neither on matplotlib's backend nor on his styles. Outside a notebook nothing is shown;
 ``figure.savefig`` of the Axes' figure keeps it.
 
-Tensors may lie on any device and have a graph. Images are float, drawn from 0 to 1, or uint8, drawn from 0 to 255. Floats may lie up
-to 0.5 beyond, as a decoder's mean may, and are drawn as 0 or 1 there. Whatever cannot be drawn as it is given is a ValueError: integers
-of another type, floats farther out (0 to 255, -1 to 1), uint8 of 0 and 1 alone, NaN and infinity anywhere, and names that do not match.
+Tensors may lie on any device and have a graph. Images are float, drawn from 0 to 1, or uint8, drawn from 0 to 255; what is no image may
+be of any real type. Images' floats may lie up to 0.5 beyond, as a decoder's mean may, and are drawn as 0 or 1 there. Whatever cannot be
+drawn as it is given is a ValueError: integer images of another type, floats farther out (0 to 255, -1 to 1), uint8 of 0 and 1 alone,
+NaN and infinity anywhere, and names that do not match.
 """
 
 import base64
@@ -13,7 +14,6 @@ import contextlib
 import functools
 import io
 import numbers
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -107,9 +107,8 @@ def _images(
     name: str, value: torch.Tensor, shape: Sequence[str] = ("N", "C", "H", "W"), most: int | None = None
 ) -> torch.Tensor:
     """The first images, as floats in [0, 1] on the CPU."""
-    levels = isinstance(value, torch.Tensor) and not value.is_floating_point()
-    cure = "Integers from 0 to 255 become images by x.to(torch.uint8), levels by x / (levels - 1)." if levels else ""
-    images = given.tensor(name, value, shape, "image", least=1, cure=cure)[:most].detach().cpu()
+    cure = "Integers from 0 to 255 become images by x.to(torch.uint8), levels by x / (levels - 1)."
+    images = given.here(name, given.tensor(name, value, shape, "image", least=1, cure=cure)[:most])
     if images.shape[-3] not in (1, 3):
         raise ValueError(f"{name} has {images.shape[-3]} channels: use 1 for grey, or 3 for red, green and blue.")
     if images.dtype == torch.uint8:
@@ -123,7 +122,7 @@ def _images(
 
 def _values(name: str, value: torch.Tensor, shape: Sequence[int | str], least: int = 1) -> torch.Tensor:
     """Finite numbers, as float64 on the CPU."""
-    return given.finite(name, given.tensor(name, value, shape, "real", least=least).detach().cpu().double())
+    return given.finite(name, given.here(name, given.tensor(name, value, shape, "real", least=least)).double())
 
 
 def _row(name: str, value: Sequence[float] | torch.Tensor | np.ndarray) -> list[float]:
@@ -238,8 +237,7 @@ def animation(
     Raises:
         ValueError: no path, no frame, frames that differ in shape, or a number of columns, duration or zoom below 1.
     """
-    if not isinstance(path, (str, os.PathLike)):
-        raise given.refuse("path", path, "the path of a file")
+    path = given.path("path", path)
     if isinstance(frames, str) or not isinstance(frames, Sequence) or not frames:
         raise given.refuse("frames", frames, "a list of images (N, C, H, W), at least one")
     columns, milliseconds, zoom = (
@@ -259,11 +257,11 @@ def animation(
     film = io.BytesIO()
     pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
     try:
-        with written_whole(Path(path)) as file:
+        with written_whole(path) as file:
             file.write(film.getvalue())
-        kept_as = f"saved as {Path(path).name}"
+        kept_as = f"saved as {path.name}"
     except OSError as error:
-        kept_as = f"not saved as {Path(path).name} ({error.strerror})"
+        kept_as = f"not saved as {path.name} ({error.strerror})"
     say(f"Animation: {len(pictures)} frames, {kept_as}.")
     return film.getvalue()
 
@@ -289,9 +287,9 @@ def scatter(
         for k, (name, tensor) in enumerate(groups.items()):
             points = _values(f"panels[{panel!r}][{name!r}]", tensor, ("N", 2)).numpy()
             if k == 0 and labels is not None:
-                digit = given.tensor(f"labels[{panel!r}]", labels[panel], (len(points),), "integer").cpu()
-                given.within(f"labels[{panel!r}]", digit, 0, 9, "digits from 0 to 9")
-                _numbered(ax, points, digit.numpy(), name)
+                digits = f"labels[{panel!r}]"
+                digit = given.here(digits, given.tensor(digits, labels[panel], (len(points),), "integer"))
+                _numbered(ax, points, given.within(digits, digit, 0, 9, "digits from 0 to 9").numpy(), name)
             else:
                 colour = COLOURS[7] if labels is not None else COLOURS[k % len(COLOURS)]
                 ax.scatter(*points.T, s=10, color=colour, marker="x+os"[k % 4], alpha=0.6, linewidths=0.7, label=name)

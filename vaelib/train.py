@@ -261,9 +261,10 @@ class _Kept:
             for key in sorted(group.keys() - {"params", "param_names", *_HOW}):
                 value = group[key].tolist() if isinstance(group[key], torch.Tensor) else group[key]
                 self.settings[f"{key} of group {k}" if k else key] = _plain(value, f"the optimizer's {key}")
-        modules = [(name, module) for name, module in self.model.named_modules() if not hasattr(module, "_orig_mod")]
-        self.layers = {_name(name): f"{type(module).__name__}({module.extra_repr()})" for name, module in modules}
-        forwards = [type(module).forward for _, module in modules if type(module).__module__.split(".")[0] != "torch"]
+        modules = {_name(name): module for name, module in self.model.named_modules()}  # the compiled one comes last
+        self.layers = {name: f"{type(module).__name__}({module.extra_repr()})" for name, module in modules.items()}
+        own = [type(module) for module in modules.values() if type(module).__module__.split(".")[0] != "torch"]
+        forwards = [module.forward for module in own]
         code = hashlib.sha256(repr(_known([loss, *dict.fromkeys(forwards)])).encode()).hexdigest()[:12]
         self.code = f"{getattr(loss, '__qualname__', type(loss).__qualname__)} {code}"
 

@@ -20,7 +20,7 @@ class _Picture(ipywidgets.Image):
     description = traitlets.Unicode("").tag(sync=True)
 
 
-def explorer(draw: Callable[..., object], /, **ranges: tuple[float, ...]) -> ipywidgets.VBox:
+def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywidgets.VBox:
     """Sliders above the picture that ``draw`` makes of their values, and between them the sentence that says what is seen.
 
     The picture is an ``ipywidgets.Image``, replaced in place, and no Output widget: a client answers those on the socket on which
@@ -48,9 +48,7 @@ def explorer(draw: Callable[..., object], /, **ranges: tuple[float, ...]) -> ipy
         with plots.kept() as pictures, contextlib.redirect_stdout(io.StringIO()) as printed:
             draw(**{name: slider.value for name, slider in sliders.items()})
         if len(pictures) != 1:
-            raise ValueError(
-                f"the drawing function made {len(pictures)} figures with vaelib.plots: an explorer shows one."
-            )
+            raise ValueError(f"draw made {len(pictures)} figures with vaelib.plots: an explorer shows one.")
         picture.value, picture.tooltip = pictures[0].png, pictures[0].said
         picture.layout.visibility = "visible"
         caption.value = _paragraphs(printed.getvalue() + pictures[0].said)
