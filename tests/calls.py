@@ -49,7 +49,6 @@ OUTSIDE = {
     "causal.Masked.forward": "one of those layers",
     "pixelcnn.*.embed": "one of those functions: forward and sample look at what they are given",
     "pixelcnn.*.features": "another",
-    "nets.eval_mode": "a context: tests/test_autoencoders.py holds what it gives back and what it refuses",
     "nets.*.forward": "layers, as PyTorch's own are: what they are given comes from the layer before",
 }
 # A NamedTuple holds what it is given, and looks at it where it is used: in its methods and properties, which have calls.

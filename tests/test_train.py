@@ -1,6 +1,7 @@
 import collections
 import enum
 import functools
+import inspect
 import math
 import os
 import signal
@@ -241,6 +242,15 @@ def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
     assert torch.equal(first.snapshots[20], second.snapshots[20])
 
 
+def mutated(plant, old, new):
+    """train with an error planted in it, or in the checkpoints that it uses."""
+    if old in inspect.getsource(train):
+        return plant("vaelib.train", old, new)
+    mutant = plant("vaelib.train", "", "")
+    mutant.checkpoints = plant("vaelib.checkpoints", old, new)
+    return mutant
+
+
 @pytest.mark.parametrize(
     "forgotten",
     [
@@ -252,7 +262,7 @@ def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
     ],
 )
 def test_everything_that_resuming_restores_is_needed(tmp_path, caught, plant, forgotten):
-    mutant = plant("vaelib.train", forgotten, "start=0" if forgotten == "start=done" else "pass")
+    mutant = mutated(plant, forgotten, "start=0" if forgotten == "start=done" else "pass")
     settings = dict(batch_size=32, log_every=10, device=CPU, progress=False)
 
     def attempt(module, path):
@@ -998,14 +1008,14 @@ def test_a_run_that_stops_early_keeps_what_it_has(where, tmp_path):
         ("update", "value.detach().clone()", "value.detach()"),
         ("snapshot", "            kept.leave(error)\n", ""),
         ("snapshot", "        finally:\n            model.eval()\n", "        finally:\n            model.train()\n"),
-        ("loss", "error.run, done = self.run,", "error.run, done = Run([], {}),"),
+        ("loss", "error.run, done = self.run,", "error.run, done = type(self.run)([], {}),"),
         ("schedule", "done not in (0, self.in_file[0])", "False"),
         ("schedule", "start = saved - kept.begun", "start = saved + 9"),
         ("Ctrl-C", "self.scheduled = [", "_ = ["),
     ],
 )
 def test_planted_errors_in_stopping_are_caught(where, old, new, plant, caught, tmp_path):
-    mutant = plant("vaelib.train", old, new)
+    mutant = mutated(plant, old, new)
     caught(f"{old} as {new}", lambda: stopped_runs_go_on(where, tmp_path / "c.pt", mutant))
 
 
@@ -1116,7 +1126,7 @@ def test_data_in_other_types_is_the_same_data():
 def test_large_seeds():
     now = 1_795_738_212_345_678_901  # time.time_ns()
     ends = [make() for _ in range(4)]
-    for model, seed in zip(ends, (now, np.int64(now), now + 1, 2**63 - 1), strict=True):
+    for model, seed in zip(ends, (now, np.int64(now), now + 1, 2**64 - 1), strict=True):
         fit(model, seed=seed, steps=5)
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
@@ -1126,15 +1136,12 @@ def test_large_seeds():
         seen.append(x)
         return loss(model, x, generator)
 
-    for seed in (5, 2**42 + 7):  # in the order that minibatches gives
+    for seed in (5, 2**32 - 1, 2**64 - 1):  # in the order that minibatches gives
         fit(make(), record, seed=seed, steps=1)
         assert torch.equal(seen.pop(), next(data.minibatches(DATA, batch_size=32, seed=seed))[0])
 
 
 IMAGES = data.Images(DATA, torch.zeros(200, dtype=torch.int64), "mine")
-WHOLE = (
-    "fit draws the minibatches itself: give whole tensors, or NumPy arrays, such as images.x and images.y of data.load."
-)
 ALIEN = nn.Linear(16, 16)
 
 
@@ -1157,8 +1164,8 @@ REFUSED = {  # settings, and the whole sentence
     "lr": (dict(lr=float("nan")), "lr=nan was given: use a finite number, at least 0."),
     "lr negative": (dict(lr=-1), "lr=-1 was given: use a finite number, at least 0."),
     "lr word": (dict(lr="1e-3"), "lr='1e-3' was given: use a finite number, at least 0."),
-    "seed": (dict(seed=-1), f"seed=-1 was given: use a whole number from 0 to {2**63 - 1}."),
-    "seed word": (dict(seed=None), f"seed=None was given: use a whole number from 0 to {2**63 - 1}."),
+    "seed": (dict(seed=-1), f"seed=-1 was given: use a whole number from 0 to {2**64 - 1}."),
+    "seed word": (dict(seed=None), f"seed=None was given: use a whole number from 0 to {2**64 - 1}."),
     "bf16": (dict(bf16="yes"), "bf16='yes' was given: use True or False."),
     "progress": (dict(progress=None), "progress=None was given: use True or False."),
     "seconds": (dict(checkpoint_seconds=-1), "checkpoint_seconds=-1 was given: use a finite number, at least 0."),
@@ -1181,24 +1188,28 @@ REFUSED = {  # settings, and the whole sentence
         dict(device="gpu"),
         "pick_device was given 'gpu', which is no device name: use cpu, cuda, cuda:N or mps.",
     ),
-    "no data": (dict(tensors=[]), "no data was given: use fit(model, loss, images, steps=...)."),
+    "no data": (dict(tensors=[]), "no tensor was given: use at least one, such as images.x."),
     "empty": (
         dict(tensors=[DATA[:0]]),
-        f"tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty.",
     ),
     "large batch": (dict(batch_size=201), "batch_size=201 was given for 200 examples: use 1 to 200."),
+    "Images": (
+        dict(tensors=[IMAGES]),
+        "an Images was given, which is pictures and labels: use images.x, or images.x, images.y.",
+    ),
     "fewer labels": (
         dict(tensors=[DATA, torch.zeros(199)]),
         "the tensors to batch have 200, 199 examples: they must be equally long.",
     ),
-    "list": (dict(tensors=[[1, 2]]), f"tensors[0]=[1, 2] was given: use a tensor (...) that is not empty. {WHOLE}"),
+    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor (...) that is not empty."),
     "words": (
         dict(tensors=[DATA, np.array(["a"] * 200)]),
-        f"tensors[1], a <U1 NumPy array (200,), was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor (...) that is not empty.",
     ),
     "loader": (
         dict(tensors=[DataLoader(TensorDataset(DATA))]),
-        f"tensors[0], an object of type DataLoader, was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[0], an object of type DataLoader, was given: use a tensor (...) that is not empty.",
     ),
     "no parameters": (
         dict(model=Silent()),
@@ -1277,13 +1288,6 @@ def test_what_cannot_be_is_one_sentence(what):
         assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_images_are_told_to_be_given_in_parts():
-    sentence = told(lambda: train.fit(make(), loss, IMAGES, steps=5, device=CPU))
-    assert sentence.startswith("tensors[0]=Images(x=")
-    assert sentence.endswith(WHOLE)
-    assert "\n" not in sentence
-
-
 def test_parameters_that_a_checkpoint_would_lose(tmp_path):
     free = nn.Parameter(torch.zeros(()))
 
@@ -1327,7 +1331,7 @@ def test_defaults(monkeypatch, tmp_path):
     assert [entry["step"] for entry in run.history] == [50, 100, 101]
     assert (run.snapshots, bars) == ({}, [True, False])
     written = []
-    monkeypatch.setattr(train._Kept, "write", lambda self: written.append(self.good["done"]))
+    monkeypatch.setattr(train.checkpoints.Kept, "write", lambda self: written.append(self.good["done"]))
     now = iter(range(10_000))
     monkeypatch.setattr(train.time, "perf_counter", lambda: next(now))  # a second at each look
     train.fit(make(), loss, DATA, steps=65, log_every=1, device=CPU, progress=False, checkpoint=tmp_path / "c.pt")
