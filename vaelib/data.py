@@ -139,7 +139,11 @@ def load(name: str, train: bool = True, root: str | os.PathLike | None = None, s
 
 
 def at_hand(name: str, otherwise: str) -> str:
-    """``name`` if that real set is on disk, else ``otherwise``; prints which, and how to get the other."""
+    """``name`` if that real set is on disk, else ``otherwise``; prints which, and how to get the other.
+
+    Raises:
+        ValueError: ``name`` is no real set, or ``otherwise`` no built-in one.
+    """
     given.one_of("name", name, REAL), given.one_of("otherwise", otherwise, BUILT_IN)
     if os.path.isdir(folder() / REAL[name].folder):
         say(f"Data: {name}, from your data folder.")

@@ -110,7 +110,7 @@ def fit(
         tensors = tuple(t.float() if t.dtype == torch.float64 else t for t in tensors)
     for k, value in enumerate(tensors):
         given.finite(f"tensors[{k}]", value, everywhere=True)
-    device = pick_device(None if device is None else str(device))
+    device = pick_device(device)
     model.to(device)
     updates = _updates(model, optimizer, lr, device, checkpoint)
     generator = torch.Generator(device).manual_seed(seed)
