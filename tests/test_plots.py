@@ -274,6 +274,9 @@ def test_many_and_long_curves():
     assert said.endswith("7 42, 8 43.")
     alone = drawn(plots.curves, {"a": ([1], [2.0])}, "x", "y")[0].axes[0].get_lines()[0]
     assert (alone.get_marker(), alone.get_markevery()) == ("o", 1)  # or nothing would be seen
+    four = drawn(plots.curves, {name: LINES[name] for name in "abcd"}, "x", "y")[0]
+    size_of(four, 10, 4)
+    assert place(four.axes[0].get_legend()) == ("upper left", (1.01, 1), 1, False)
     for count, written in ((12, True), (13, False)):
         line = (torch.arange(1, count + 1), np.arange(count))
         ticks = drawn(plots.curves, {"a": line}, "x", "y", log="x")[0].axes[0].get_xticklabels()
@@ -286,6 +289,7 @@ def test_a_point_and_its_picture():
     pictures = {"AE": PIXELS[0], "VAE": torch.rand(3, 4, 4)}
     figure, said = drawn(plots.latent_points, codes, at, pictures)
     size_of(figure, 10.8, 2.9)
+    assert len(figure.axes) == 4
     for k, name in enumerate(codes):
         plane, picture = figure.axes[2 * k : 2 * k + 2]
         shown(plane, axes=("z₁", "z₂"), title=f"{name}: codes")
@@ -321,7 +325,7 @@ def test_a_bound_is_drawn_to_scale_and_said():
     bars = [(p.get_x(), p.get_x() + p.get_width(), p.get_y(), p.get_height()) for p in ladder.patches]
     assert bars == [(*pair, pytest.approx(k - 0.3), pytest.approx(0.6)) for k, pair in enumerate(spans.values())]
     assert [to_hex(p.get_facecolor()).upper() for p in ladder.patches] == list(plots.COLOURS[3:7])
-    assert {(to_hex(p.get_edgecolor()), p.get_linewidth()) for p in ladder.patches} == {("#000000", 0.6)}
+    assert {(p.get_edgecolor(), p.get_linewidth()) for p in ladder.patches} == {((0, 0, 0, 1), 0.6)}
     words = [(text.get_text(), *text.get_position(), text.get_ha()) for text in ladder.texts]
     assert words == [
         (" -3.00", 0, 0, "left"),
@@ -410,8 +414,8 @@ def test_cells():
     shown(one, axes=("z₁", "z₂"), title="one")
     shown(two, axes=("z₁", ""), title="two", legend=["points", "words", "dead words"], legend_size=9)
     assert place(two.get_legend())[0] == "upper left"
-    assert one.get_xlim() == two.get_xlim()
-    assert one.get_ylim() == two.get_ylim()
+    assert one.get_shared_x_axes().joined(one, two)  # one scale, and its numbers once
+    assert one.get_shared_y_axes().joined(one, two)
     picture = one.images[0]
     assert picture.get_extent() == pytest.approx([-0.4, 2.4, -0.4, 6.4])  # 0.4 around all points and words
     assert (picture.origin, picture.get_cmap().name, picture.get_clim()[1], one.get_aspect()) == (
@@ -437,7 +441,7 @@ def test_cells():
         (to_hex(c.get_facecolor()[0]).upper(), c.get_sizes().tolist(), c.get_linewidths()[0]) for c in one.collections
     ]
     assert looks[:2] == [(plots.COLOURS[5], [4], 0), (plots.COLOURS[3], [34], 0.6)]
-    assert (looks[2][:2], to_hex(chosen.get_edgecolor()[0])) == (("#000000", [34]), "#000000")
+    assert (looks[2][:2], chosen.get_edgecolor().tolist()) == (("#000000", [34]), [[0, 0, 0, 1]])
     assert len(dead.get_paths()[0].vertices) == 4  # a cross
     assert min(chosen.get_zorder(), dead.get_zorder()) > dots.get_zorder()
     for scale, margin in ((1, 0.4), (1e-3, 1.2e-3), (0, 0.4)):  # a fifth of the longer side, at most 0.4
