@@ -43,6 +43,7 @@ OUTSIDE = {
     "given": "the guards themselves: tests/test_given.py",
     "*.main": "the command: its arguments come from a shell, and tests/test_download.py runs it",
     "folders.*": "data.load's own, whose call with folder:PATH is here",
+    "checkpoints": "train.fit's own, whose call is here",
     "files.*": "vaelib's own, whose callers look at what they are given: tests/test_files.py",
     "glyphs.is_drawn": "data.load's own",
     "causal.[!M]*": "layers and functions that are called for every pixel of a sample, on what vaelib.pixelcnn has made",
