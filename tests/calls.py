@@ -45,6 +45,7 @@ OUTSIDE = {
     "checkpoints.*": "train.fit's own, which has looked at what it is given",
     "*.extra_repr": "no argument: what a module prints",
     "folders.*": "data.load's own, whose call with folder:PATH is here",
+    "checkpoints": "train.fit's own, whose call is here",
     "files.*": "vaelib's own, whose callers look at what they are given: tests/test_files.py",
     "glyphs.is_drawn": "data.load's own",
     "causal.[!M]*": "layers and functions that are called for every pixel of a sample, on what vaelib.pixelcnn has made",
