@@ -204,13 +204,14 @@ def test_what_cannot_be_asked_for(name, settings, message):
         data.load(name, **settings)
 
 
-def test_a_folder_below_home_or_here(tmp_path, monkeypatch):
+def test_a_folder_below_home_or_here(tmp_path, monkeypatch, capsys):
     tree(tmp_path / "pets", {"cat/1.png": 1})
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert data.load("folder:~/pets").name == f"folder:{tmp_path / 'pets'}"
     monkeypatch.chdir(tmp_path / "pets")
     assert data.load("folder:.").labels == ("cat",)
+    assert [line.partition(": ")[0] for line in capsys.readouterr().out.splitlines()] == ["folder:pets", "folder:pets"]
 
 
 def test_an_image_set_unpacks_into_three_and_keeps_its_names(tmp_path):
@@ -724,7 +725,7 @@ REFUSED = {
         "holds val/ and valid/: keep one of them",
     ),
     "the split inside each label": (
-        {"cat/train/1.png": 1, "cat/test/1.png": 2, "dog/train/1.png": 3},
+        {"cat/train/1.png": 1, "cat/test/1.png": 2, "dog/train/1.png": 3, "dog/test/1.png": 4},
         "has training and test images inside cat/: give folder:.*cat, or put train/ and test/ outermost, with the labels in each",
     ),
     "the split one level deeper": (
