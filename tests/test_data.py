@@ -453,7 +453,9 @@ def whole_batch(module, x):
 def only_images_are_divided(module):
     dark = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
     dark[3, 0, 1, 1] = 2  # 19 black images and a dark one
-    for images in (dark, dark * 0, dark + 253):
+    first_dark = torch.full((20, 1, 2, 2), 255, dtype=torch.uint8)
+    first_dark[0] = 1
+    for images in (dark, dark * 0, dark + 253, first_dark):
         x = whole_batch(module, images)
         checks.check("images come as float", x.dtype == torch.float32)
         checks.check("0 to 255 become 0 to 1", x.sum() * 255 - images.sum(), 1e-3)
@@ -464,6 +466,7 @@ def only_images_are_divided(module):
             checks.check("labels and codes keep their type", found.dtype == torch.uint8)
             checks.check("and their values", found.long().sum(0) - y.long().sum(0), 0)
     black_or_white = (torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).to(torch.uint8)
+    black_or_white[0] = 0
     said = ""
     try:
         module.minibatches(torch.zeros(20), black_or_white, batch_size=2)
@@ -482,7 +485,7 @@ def test_only_images_are_divided_by_255(caught, plant):
         ("int(value.max()) == 1", "int(value.max()) <= 1"),
         ("int(value.max()) == 1", "int(value.max()) <= 2"),
         ("int(value.max()) == 1", "False"),
-        ("int(value.max()) == 1", "int(value[0].max()) == 1 and False"),
+        ("int(value.max()) == 1", "int(value[0].max()) == 1"),
         ("and value.dim() == 4 and", "and"),
     ):
         mutant = plant("vaelib.data", old, new)
