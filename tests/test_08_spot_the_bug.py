@@ -42,7 +42,7 @@ PLANTED = {
         ("2 * log_std - 1)", "2 * log_std)", "three-mistakes", "both"),
     ],
     "B's is that": [("(factor * log_std).exp()", "(2 * log_std).exp()", "both")],
-    "the lowest point": [("s[f(m + 0 * s, s).argmin()]", "s[f(m + 0 * s, s).argmax()]", "both")],
+    "the lowest point": [("(factor, m + 0 * s, s).argmin()]", "(factor, m + 0 * s, s).argmax()]", "both")],
     "logits of 0": [("math.log(2)", "1.0", "leak-truth"), ("/ len(x)", "", "leak-train", "leak-truth")],
 }
 CASES = {
@@ -359,6 +359,12 @@ def one_standard_error(case, errors=1.0):
     return check
 
 
+def sees_by_chance(case):
+    """It looks closely at random, and else knows the shown mistake only."""
+    right, careless, toss = golden(case), only_shown(case), random.Random(2)
+    return lambda code: (right if toss.random() < 0.5 else careless)(code)
+
+
 def lies_in_memory(how):
     def of(case):
         def check(code):
@@ -412,6 +418,7 @@ BAD = {
     "memory of its own": lies_in_memory(lambda x: x.untyped_storage().nbytes() == x.numel() * x.element_size()),
     "one standard error": one_standard_error,
     "only the shown mistake": only_shown,
+    "sees the others by chance": sees_by_chance,
 }
 
 
@@ -431,7 +438,7 @@ def test_a_coin_is_not_believed(case, no_extras):
     """Not one of many coins, tossed by a generator of their own or by the global one; and the most that any coin can have."""
     for make in (coin, global_coin):
         for bias in (0.5, 0.4, 0.2):
-            grades = {grade(case, make(case, seed, bias), seed)[:10] for seed in range(60 if case == "kl" else 3)}
+            grades = {grade(case, make(case, seed, bias), seed)[:10] for seed in range(20 if case == "kl" else 2)}
             assert grades <= {"your check"}, grades
     runs = {}
 
@@ -465,6 +472,8 @@ def test_monte_carlo_without_a_seed_is_believed_if_it_allows_for_chance(monkeypa
         told = [grade("kl", monte_carlo(errors), seed) for seed in range(3)]
         assert all("does not always say the same: it fails right code" in words for words in told)
     assert grade("kl", monte_carlo(6)) == "all"
+    rare = after(150, golden("kl"), everything)  # right code fails at last
+    assert "does not always say the same: it fails right code in 1 of 1" in grade("kl", rare)
 
 
 @each_case

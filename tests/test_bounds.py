@@ -209,7 +209,7 @@ def test_the_surrogate_has_the_bounds_gradient_with_less_variance():
         ("(share[..., None] * gradient)", "gradient"),
         ("(share[..., None] * gradient)", "(share[..., None] ** 2 * gradient)"),
         ("(share[..., None] * gradient)", "-(share[..., None] * gradient)"),
-        ("log_q = held.log_prob(z)", "log_q = q.log_prob(z)"),
+        ("held.log_prob(z), (samples", "q.log_prob(z), (samples"),
         ("+ _prior(q).log_prob(z) - log_q\n", "+ _prior(q).log_prob(z)\n"),
         ("+ _prior(q).log_prob(z) - log_q\n", "- log_q\n"),
         ("torch.softmax(log_weight.detach(), 0)", "torch.softmax(log_weight.detach(), 1)"),

@@ -111,13 +111,13 @@ def test_codes_that_are_none_are_refused_and_nothing_is_written(tmp_path):
     bad = {
         "codes, a float32 tensor (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().float(),
         "codes, a bool tensor (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().bool(),
-        "codes, a int64 tensor (5, 3, 4), was given: use an integer tensor (N, 4, 3).": some().transpose(1, 2),
-        "codes, a int64 tensor (5, 1, 4, 3), was given: use an integer tensor (N, 4, 3).": some()[:, None],
+        "codes, an int64 tensor (5, 3, 4), was given: use an integer tensor (N, 4, 3).": some().transpose(1, 2),
+        "codes, an int64 tensor (5, 1, 4, 3), was given: use an integer tensor (N, 4, 3).": some()[:, None],
         "codes has values from -1 to 10: use words from 0 to 11.": some() - 1,
         "codes has values from 1 to 12: use words from 0 to 11.": some() + 1,
         "codes=None was given: use an integer tensor (N, 4, 3).": None,
         "codes='codes' was given: use an integer tensor (N, 4, 3).": "codes",
-        "codes, a int64 NumPy array (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().numpy(),
+        "codes, an int64 NumPy array (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().numpy(),
     }
     for sentence, codes in bad.items():
         assert told(lambda codes=codes: save_codes(path, model, codes)) == sentence

@@ -509,7 +509,7 @@ def test_distances_refuse_what_has_no_common_scale(distance):
         (x, None, f"{other}=None"),
         (x.tolist(), x, "a=.* was given"),
         (x.numpy(), x, "a, a float32 NumPy array"),
-        (x, x.to("meta"), f"{other} lies on meta, and what it meets on cpu"),
+        (x, x.to("meta"), f"{other} lies on meta, and a on cpu: move one of them"),
     ]:
         with pytest.raises(ValueError, match=sentence):
             distance(a, b)

@@ -7,6 +7,7 @@ import re
 import signal
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
@@ -130,9 +131,11 @@ def test_a_place_that_cannot_be_is_said_before_the_work_is_done(shared, name):
 
 
 @posix
-def test_what_is_no_file_is_not_replaced_by_one():
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
     with pytest.raises(WriteError, match="it is no file"):
-        write("/dev/null")
+        write(tmp_path / "pipe")
+    assert (tmp_path / "pipe").is_fifo()
     with pytest.raises(ValueError, match="path=None was given: use the path of a file"):
         write(None)
 
@@ -159,11 +162,15 @@ with files.written_whole(path) as file:
 def test_parts_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
     path, ready = tmp_path / "weights [1].pt", tmp_path / "ready"
     write(path, b"old")
-    (tmp_path / ".other.pt.abcdefgh.part").touch()  # another file's
+    others = [".other.pt.abcdefgh.part", ".weights [1].pt.mine.part"]
+    for name in others:
+        (tmp_path / name).touch()
     process = Fresh(STOPPED_IN_A_WRITE, path=str(path), ready=str(ready))
-    while not ready.exists():
-        time.sleep(0.01)
-    part = next(tmp_path.glob(".weights*.part"))
+    for _ in range(3000):
+        if ready.exists():
+            break
+        time.sleep(0.02)
+    (part,) = (p for p in tmp_path.glob(".*.part") if p.name not in others)
     write(path)
     assert part.stat().st_size == 1000  # it lives
     assert path.read_bytes() == b"new"
@@ -171,7 +178,22 @@ def test_parts_of_killed_writers_go_and_those_of_living_ones_stay(tmp_path):
     process.finish()
     assert part.exists()
     write(path)
-    assert names(tmp_path) == [".other.pt.abcdefgh.part", "ready", path.name]
+    assert names(tmp_path) == [*others, "ready", path.name]
+
+
+@posix
+def test_a_part_is_locked_until_it_is_in_its_place(tmp_path, monkeypatch):
+    placed = []
+
+    def place(part, path, _replace=os.replace):
+        with open(part, "rb+") as file, pytest.raises(BlockingIOError):
+            files.fcntl.flock(file, files.fcntl.LOCK_EX | files.fcntl.LOCK_NB)
+        placed.append(Path(path).name)
+        _replace(part, path)
+
+    monkeypatch.setattr(os, "replace", place)
+    write(tmp_path / "file")
+    assert placed == names(tmp_path) == ["file"]
 
 
 @posix
@@ -208,8 +230,9 @@ STATE = {
     "model": {"w": torch.arange(150.0).view(50, 3), "b": torch.arange(7).bool()},
     "codes": torch.arange(900).view(100, 3, 3) % 64,
     "history": [{"step": 1.0}],
+    "rate": None,
 }
-FIELDS = {"done": int, "model": dict, "history": list}
+FIELDS = {"done": int, "model": dict, "history": list, "rate": (float, type(None))}
 
 
 def saved(path, state):
@@ -296,7 +319,8 @@ OTHERS = {
     "text": lambda path: path.write_text("hello"),
     "another archive": lambda path: zipfile.ZipFile(path, "w").close(),
     "a tensor": lambda path: saved(path, torch.zeros(3)),
-    "a field too few": lambda path: saved(path, {"done": 3, "model": {}}),
+    "a field too few": lambda path: saved(path, {key: STATE[key] for key in FIELDS if key != "model"}),
+    "one too few that may be None": lambda path: saved(path, {key: STATE[key] for key in FIELDS if key != "rate"}),
     "a field that is None": lambda path: saved(path, {**STATE, "model": None}),
     "a field of another type": lambda path: saved(path, {**STATE, "done": "3"}),
     "a whole model": lambda path: saved(path, torch.nn.Linear(1, 1)),

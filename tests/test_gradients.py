@@ -289,7 +289,7 @@ def test_bad_input_is_one_sentence(estimator):
         (dict(log_q=None), r"log_q=None was given: use a function of \(params, z\)"),
         (dict(f=3), "f=3 was given"),
         (dict(sample="x"), "sample='x' was given"),
-        (dict(chunk=0), "chunk=0 was given: use a whole number, at least 1"),
+        (dict(chunk=0), "chunk=0 was given: use a whole number from 1"),
         (dict(f=lambda p, z: z**2), r"f\(params, z\), a float64 tensor \(3, 1\), was given: use a float tensor \(3,\)"),
         (dict(f=lambda p, z: z.sum()), r"f\(params, z\), a float64 tensor \(\)"),
         (dict(f=lambda p, z: 7.0), r"f\(params, z\)=7.0"),

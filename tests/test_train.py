@@ -1,6 +1,7 @@
 import collections
 import enum
 import functools
+import inspect
 import math
 import os
 import signal
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from fresh import Fresh
-from test_files import a_disk_with_room_for, bound_by_modes, shared  # noqa: F401 -- a fixture
+from machine import a_disk_with_room_for, bound_by_modes
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -231,6 +232,25 @@ def test_resuming_gives_the_same_weights_and_history(tmp_path):
     assert same(whole, again)
 
 
+def test_a_finished_run_can_be_looked_at_once_more(tmp_path):
+    path = tmp_path / "c.pt"
+    fit(make(), steps=20, checkpoint=path)
+    looks = []
+    look = dict(steps=20, snapshot=lambda m, s: looks.append(s) or m[1].bias, snapshot_at=[20], checkpoint=path)
+    first, second = fit(make(), **look), fit(make(), **look)
+    assert looks == [20]
+    assert torch.equal(first.snapshots[20], second.snapshots[20])
+
+
+def mutated(plant, old, new):
+    """train with an error planted in it, or in the checkpoints that it uses."""
+    if old in inspect.getsource(train):
+        return plant("vaelib.train", old, new)
+    mutant = plant("vaelib.train", "", "")
+    mutant.checkpoints = plant("vaelib.checkpoints", old, new)
+    return mutant
+
+
 @pytest.mark.parametrize(
     "forgotten",
     [
@@ -242,7 +262,7 @@ def test_resuming_gives_the_same_weights_and_history(tmp_path):
     ],
 )
 def test_everything_that_resuming_restores_is_needed(tmp_path, caught, plant, forgotten):
-    mutant = plant("vaelib.train", forgotten, "start=0" if forgotten == "start=done" else "pass")
+    mutant = mutated(plant, forgotten, "start=0" if forgotten == "start=done" else "pass")
     settings = dict(batch_size=32, log_every=10, device=CPU, progress=False)
 
     def attempt(module, path):
@@ -511,7 +531,7 @@ def test_numpy_numbers_in_every_setting_can_be_resumed(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes")
-def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared):  # noqa: F811
+def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared, capsys):
     steps = []
 
     def counted(model, x, generator):
@@ -533,6 +553,7 @@ def test_a_folder_and_a_place_where_nothing_can_be_written(tmp_path, shared):  #
         there = make()
         again = fit(there, checkpoint=shared / "closed" / "done.pt")  # there is nothing left to write
     assert not steps
+    assert capsys.readouterr().out == ""
     assert same(there, whole)
     assert again.history == run.history
 
@@ -598,6 +619,12 @@ def layers(activation=nn.ReLU, dropout=0.3):
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), activation(), nn.Dropout(dropout), nn.Linear(8, 16))
 
 
+def with_words(decay, commitment=0.25):
+    model = layers()
+    model[0].words = VectorQuantizer(4, 2, decay, commitment)  # a part that is not called, but printed and kept
+    return model
+
+
 def other_loss(model, x, generator):
     return loss(model, x, generator) * 2
 
@@ -617,6 +644,8 @@ OTHER_RUNS = {  # the first part, what then differs, and what is told
     "labels": (dict(tensors=[DATA, ORDER]), dict(tensors=[DATA, ORDER.flip(0)]), "a run with data uint8"),
     "activation": ({}, dict(model=layers(nn.Tanh)), r"other layers: 2 ReLU\(\) \(here Tanh\(\)\)"),
     "dropout": ({}, dict(model=layers(dropout=0.4)), r"other layers: 3 Dropout\(p=0.3.*\(here Dropout\(p=0.4"),
+    "a codebook's decay": (dict(model=with_words(0.9)), dict(model=with_words(0.5)), r"decay=0.9.*\(here .*decay=0.5"),
+    "a commitment": (dict(model=with_words(0.9)), dict(model=with_words(0.9, 1)), r"commitment=0.25\) \(here .*=1.0"),
     "float64": ({}, dict(model=layers().double()), r"1.weight float32 \(8, 16\) \(here float64"),
     "seed": ({}, dict(seed=1), r"a run with seed 0 \(here 1\)"),
     "bf16": ({}, dict(bf16=True), r"a run with bf16 False \(here True\)"),
@@ -691,7 +720,7 @@ def test_the_same_run_goes_on_whatever_else_differs(tmp_path, capsys):
 LOSSES = """
 def made(beta, power=2):
     def loss(model, x, generator, offset=0.0):
-        error = (model(x) - x.flatten(1)).abs() ** power
+        error = 0.5 * (model(x) - x.flatten(1)).abs() ** power
         return beta * error.mean() + offset
     return loss
 """
@@ -712,7 +741,8 @@ def test_a_loss_of_other_code_is_said_and_a_cell_run_again_is_not(tmp_path, caps
     for what, other in {
         "again": cell()(4.0),
         "closure": cell()(1.0),
-        "constant": cell(LOSSES.replace("power=2", "power=1"))(4.0),
+        "constant": cell(LOSSES.replace("0.5", "0.25"))(4.0),
+        "deeper closure": cell(LOSSES.replace("power=2", "power=1"))(4.0),
         "code": cell(LOSSES.replace("error.mean()", "error.sum()"))(4.0),
         "operator": cell(LOSSES.replace(".mean() + offset", ".mean() - offset"))(4.0),
         "default": cell(LOSSES.replace("offset=0.0", "offset=1.0"))(4.0),
@@ -791,6 +821,19 @@ def test_a_checkpoint_of_another_device(tmp_path, capsys, bytes_of_theirs):
         ends.append(model)
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
+    seen = []
+
+    def draws(model, x, generator):
+        seen.append((float(torch.rand(())), float(torch.rand((), generator=generator))))
+        return loss(model, x, generator)
+
+    fit(make(), draws, steps=1)
+    for seed, done in ((0, 20), (0, 10), (1, 20)):
+        theirs = {"settings": state["settings"] | {"seed": seed}, "done": done}
+        torch.save(state | cuda | theirs, path)
+        fit(make(), draws, steps=done + 1, seed=seed, checkpoint=path)
+    for numbers in zip(*seen, strict=True):
+        assert len(set(numbers)) == 4  # none is that of the beginning, or of another seed or step
     group = torch.load(path, weights_only=True)["optimizer"]["param_groups"][0]
     assert (group["fused"], group["foreach"]) == (True, None)  # as this device computes
 
@@ -826,7 +869,12 @@ def test_each_field_of_another_type_is_one_sentence_and_the_model_untouched(tmp_
         ("scheduled", [1]),
         ("snapshots", {"a": 1}),
     ]
-    cases += [("history", []), ("optimizer", {}), ("optimizer", {"state": {}, "param_groups": []})]
+    cases += [
+        ("history", [{"step": 20.0, "loss": "much", "seconds": 1.0}]),
+        ("history", []),
+        ("optimizer", {}),
+        ("optimizer", {"state": {}, "param_groups": []}),
+    ]
     cases += [("generator", state["generator"] * 0), ("cpu_rng", state["cpu_rng"] * 0)]
     for field in ("model", "settings", "layers"):
         cases += [(field, state[field] | {key: torch.zeros(3)}) for key in state[field]]
@@ -968,14 +1016,14 @@ def test_a_run_that_stops_early_keeps_what_it_has(where, tmp_path):
         ("update", "value.detach().clone()", "value.detach()"),
         ("snapshot", "            kept.leave(error)\n", ""),
         ("snapshot", "        finally:\n            model.eval()\n", "        finally:\n            model.train()\n"),
-        ("loss", "error.run, done = self.run,", "error.run, done = Run([], {}),"),
+        ("loss", "error.run, done = self.run,", "error.run, done = type(self.run)([], {}),"),
         ("schedule", "done not in (0, self.in_file[0])", "False"),
         ("schedule", "start = saved - kept.begun", "start = saved + 9"),
         ("Ctrl-C", "self.scheduled = [", "_ = ["),
     ],
 )
 def test_planted_errors_in_stopping_are_caught(where, old, new, plant, caught, tmp_path):
-    mutant = plant("vaelib.train", old, new)
+    mutant = mutated(plant, old, new)
     caught(f"{old} as {new}", lambda: stopped_runs_go_on(where, tmp_path / "c.pt", mutant))
 
 
@@ -1086,16 +1134,22 @@ def test_data_in_other_types_is_the_same_data():
 def test_large_seeds():
     now = 1_795_738_212_345_678_901  # time.time_ns()
     ends = [make() for _ in range(4)]
-    for model, seed in zip(ends, (now, np.int64(now), now + 1, 2**63 - 1), strict=True):
+    for model, seed in zip(ends, (now, np.int64(now), now + 1, 2**64 - 1), strict=True):
         fit(model, seed=seed, steps=5)
     assert same(ends[0], ends[1])
     assert not same(ends[0], ends[2])
+    seen = []
+
+    def record(model, x, generator):
+        seen.append(x)
+        return loss(model, x, generator)
+
+    for seed in (5, 2**32 - 1, 2**64 - 1):  # in the order that minibatches gives
+        fit(make(), record, seed=seed, steps=1)
+        assert torch.equal(seen.pop(), next(data.minibatches(DATA, batch_size=32, seed=seed))[0])
 
 
 IMAGES = data.Images(DATA, torch.zeros(200, dtype=torch.int64), "mine")
-WHOLE = (
-    "fit draws the minibatches itself: give whole tensors, or NumPy arrays, such as images.x and images.y of data.load."
-)
 ALIEN = nn.Linear(16, 16)
 
 
@@ -1118,8 +1172,8 @@ REFUSED = {  # settings, and the whole sentence
     "lr": (dict(lr=float("nan")), "lr=nan was given: use a finite number, at least 0."),
     "lr negative": (dict(lr=-1), "lr=-1 was given: use a finite number, at least 0."),
     "lr word": (dict(lr="1e-3"), "lr='1e-3' was given: use a finite number, at least 0."),
-    "seed": (dict(seed=-1), f"seed=-1 was given: use a whole number from 0 to {2**63 - 1}."),
-    "seed word": (dict(seed=None), f"seed=None was given: use a whole number from 0 to {2**63 - 1}."),
+    "seed": (dict(seed=-1), f"seed=-1 was given: use a whole number from 0 to {2**64 - 1}."),
+    "seed word": (dict(seed=None), f"seed=None was given: use a whole number from 0 to {2**64 - 1}."),
     "bf16": (dict(bf16="yes"), "bf16='yes' was given: use True or False."),
     "progress": (dict(progress=None), "progress=None was given: use True or False."),
     "seconds": (dict(checkpoint_seconds=-1), "checkpoint_seconds=-1 was given: use a finite number, at least 0."),
@@ -1142,19 +1196,28 @@ REFUSED = {  # settings, and the whole sentence
         dict(device="gpu"),
         "pick_device was given 'gpu', which is no device name: use cpu, cuda, cuda:N or mps.",
     ),
-    "no data": (dict(tensors=[]), "no data was given: use fit(model, loss, images, steps=...)."),
+    "no data": (dict(tensors=[]), "no tensor was given: use at least one, such as images.x."),
     "empty": (
         dict(tensors=[DATA[:0]]),
-        f"tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor that is not empty.",
     ),
-    "list": (dict(tensors=[[1, 2]]), f"tensors[0]=[1, 2] was given: use a tensor (...) that is not empty. {WHOLE}"),
+    "large batch": (dict(batch_size=201), "batch_size=201 was given for 200 examples: use 1 to 200."),
+    "Images": (
+        dict(tensors=[IMAGES]),
+        "an Images was given, which is pictures and labels: use images.x, or images.x, images.y.",
+    ),
+    "fewer labels": (
+        dict(tensors=[DATA, torch.zeros(199)]),
+        "the tensors to batch have 200, 199 examples: they must be equally long.",
+    ),
+    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor that is not empty."),
     "words": (
         dict(tensors=[DATA, np.array(["a"] * 200)]),
-        f"tensors[1], a <U1 NumPy array (200,), was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor that is not empty.",
     ),
     "loader": (
         dict(tensors=[DataLoader(TensorDataset(DATA))]),
-        f"tensors[0], an object of type DataLoader, was given: use a tensor (...) that is not empty. {WHOLE}",
+        "tensors[0], an object of type DataLoader, was given: use a tensor that is not empty.",
     ),
     "no parameters": (
         dict(model=Silent()),
@@ -1233,13 +1296,6 @@ def test_what_cannot_be_is_one_sentence(what):
         assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())
 
 
-def test_images_are_told_to_be_given_in_parts():
-    sentence = told(lambda: train.fit(make(), loss, IMAGES, steps=5, device=CPU))
-    assert sentence.startswith("tensors[0]=Images(x=")
-    assert sentence.endswith(WHOLE)
-    assert "\n" not in sentence
-
-
 def test_parameters_that_a_checkpoint_would_lose(tmp_path):
     free = nn.Parameter(torch.zeros(()))
 
@@ -1283,7 +1339,7 @@ def test_defaults(monkeypatch, tmp_path):
     assert [entry["step"] for entry in run.history] == [50, 100, 101]
     assert (run.snapshots, bars) == ({}, [True, False])
     written = []
-    monkeypatch.setattr(train._Kept, "write", lambda self: written.append(self.good["done"]))
+    monkeypatch.setattr(train.checkpoints.Kept, "write", lambda self: written.append(self.good["done"]))
     now = iter(range(10_000))
     monkeypatch.setattr(train.time, "perf_counter", lambda: next(now))  # a second at each look
     train.fit(make(), loss, DATA, steps=65, log_every=1, device=CPU, progress=False, checkpoint=tmp_path / "c.pt")
@@ -1310,3 +1366,28 @@ def test_on_a_gpu():
     run = fit(model, device=torch.device("cuda"), bf16=True)
     assert next(model.parameters()).is_cuda
     assert run.history[-1]["loss"] < run.history[0]["loss"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+def test_on_a_gpu_no_step_waits_and_checkpoints_go_both_ways(tmp_path, capsys):
+    gpu, calls = torch.device("cuda"), []
+
+    def strict(model, x, generator):
+        calls.append(1)  # between two logging steps nothing may wait for the GPU
+        torch.cuda.set_sync_debug_mode("error" if 12 <= len(calls) < 19 else "default")
+        return loss(model, x, generator)
+
+    whole, parts = make(), make()
+    fit(whole, strict, device=gpu)
+    fit(parts, steps=20, device=gpu, checkpoint=tmp_path / "c.pt")
+    fit(parts, device=gpu, checkpoint=tmp_path / "c.pt")
+    assert capsys.readouterr().out == ""
+    for (name, p), q in zip(whole.named_parameters(), parts.parameters(), strict=True):
+        assert torch.allclose(p, q, atol=1e-5), name
+    for first, then in ((gpu, CPU), (CPU, gpu)):
+        path, model = tmp_path / f"{first.type}.pt", make()
+        fit(model, steps=20, device=first, checkpoint=path)
+        run = fit(model, steps=40, device=then, checkpoint=path)
+        assert "comes from another kind of device" in capsys.readouterr().out
+        assert [entry["step"] for entry in run.history] == [10, 20, 30, 40]
+        assert all(p.device.type == then.type for p in model.parameters())

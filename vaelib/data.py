@@ -139,7 +139,11 @@ def load(name: str, train: bool = True, root: str | os.PathLike | None = None, s
 
 
 def at_hand(name: str, otherwise: str) -> str:
-    """``name`` if that real set is on disk, else ``otherwise``; prints which, and how to get the other."""
+    """``name`` if that real set is on disk, else ``otherwise``; prints which, and how to get the other.
+
+    Raises:
+        ValueError: ``name`` is no real set, or ``otherwise`` no built-in one.
+    """
     given.one_of("name", name, REAL), given.one_of("otherwise", otherwise, BUILT_IN)
     if os.path.isdir(folder() / REAL[name].folder):
         say(f"Data: {name}, from your data folder.")
@@ -297,7 +301,7 @@ def _is_whole(name: str, root: Path, told: bool = False) -> bool:
         raise
     except DataError as problem:
         if told and (root / REAL[name].folder).exists():
-            say(problem)
+            say(str(problem))
         return False
     return True
 
@@ -437,7 +441,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{name}: {REAL[name].counts[True]:,} training and {REAL[name].counts[False]:,} test images, whole, in {folder()}"
             )
         except (DataError, ValueError) as error:
-            say(error, file=sys.stderr)
+            say(str(error), file=sys.stderr)
             failed += 1
         except KeyboardInterrupt:
             say(f"{name}: stopped; what arrived whole is kept. Run it again to go on.", file=sys.stderr)

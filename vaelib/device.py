@@ -37,7 +37,9 @@ def pick_device(name: str | torch.device | None = None) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     words = str(asked).strip().lower() if isinstance(asked, (str, torch.device)) else ""
     if not (match := re.fullmatch("(cpu|cuda|mps)(?::([0-9]+))?", words)):
-        said = repr(str(asked) if isinstance(asked, torch.device) else asked)
+        said = (
+            repr(str(asked)) if isinstance(asked, (str, torch.device)) else f"an object of type {type(asked).__name__}"
+        )
         raise ValueError(f"{source} {said}, which is no device name: use cpu, cuda, cuda:N or mps.")
     kind, index = match.groups()
     there = {

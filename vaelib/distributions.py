@@ -212,7 +212,7 @@ class DiscretizedLogisticMixture(NamedTuple):
 
     logit_weights: float (B, M, H, W).  means, log_scales: (B, M, C, H, W), in units of v.  coefficients: (B, M, C (C - 1) / 2, H, W)
     or more of them, in the order (1,0), (2,0), (2,1), ....  levels: L, 2 to 2^24.  All without H, W for one pixel. Both methods
-    raise ValueError if they are something else.
+    raise ValueError if they are something else. In log p a component with an infinite number has no part.
     """
 
     logit_weights: torch.Tensor
@@ -319,9 +319,9 @@ def gumbel(
     """
     shape = given.sizes("shape", shape, least=0)
     try:
-        where = torch.get_default_device() if device is None else torch.device(device)
-    except (RuntimeError, TypeError):
-        raise given.refuse("device", device, "a torch.device, or None for the default one") from None
+        where = torch.empty(0, device=device).device
+    except (RuntimeError, TypeError, AssertionError):
+        raise given.refuse("device", device, "a torch.device that is here, or None for the default one") from None
     if not (dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
         raise given.refuse("dtype", dtype, "a float type, such as torch.float32")
     dtype = torch.get_default_dtype() if dtype is None else dtype

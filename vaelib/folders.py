@@ -25,8 +25,7 @@ _TRAIN, _TEST, _VAL = {"train", "training"}, {"test", "testing"}, {"val", "valid
 # thumbnails, bins and the like, which file managers, network drives and archives leave behind
 _NO_DATA = {"__macosx", "__pycache__", "@eadir", "@recycle", "#recycle", "$recycle.bin", "system volume information"}
 _NO_DATA |= {"lost+found", "thumbs.db", "desktop.ini"}
-_NEITHER, _EMPTY, _UNREADABLE = "in neither set", "empty", "unreadable"
-_NOT_PERMITTED = "without permission to read"
+_NEITHER, _UNREADABLE, _NOT_PERMITTED = "in neither set", "unreadable", "without permission to read"
 _MANY = 2**22  # pixels; a picture of more is decoded when no other is
 # EXIF orientation: how to undo it
 _TURNS = {2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE"}
@@ -109,10 +108,8 @@ def _read(path: Path, train: bool, size: int | None) -> tuple[torch.Tensor, torc
     if absent := [(name,) for k, name in enumerate(labels) if count[k] == 0]:
         said.insert(0, f"no image of {_some(absent)}")
     source = f" from {_escaped(split[not train])}/" if split else ""
-    counted = (
-        f"folder:{_escaped(path.resolve().name or path)}: {len(y)} {what} images of {shape[1]}x{size}x{size}{source}"
-    )
-    say(f"{'; '.join([counted, _mapping(labels), *said])}.")
+    counted = f"{len(y)} {what} images of {shape[1]}x{size}x{size}{source}"
+    say(f"folder:{_escaped(path.resolve().name or path)}: {'; '.join([counted, _mapping(labels), *said])}.")
     return torch.from_numpy(x if good.all() else x[good]), y, labels
 
 
@@ -151,7 +148,7 @@ def _walk(root: Path) -> tuple[list[Parts], dict[str, list[Parts]]]:
                 elif not entry.is_file():  # a pipe, say, or a link to nowhere
                     left[_UNREADABLE].append(parts)
                 elif entry.stat().st_size == 0:
-                    left[_EMPTY].append(parts)
+                    left["empty"].append(parts)
                 else:
                     files.append(parts)
             except OSError:
@@ -204,8 +201,16 @@ def _sets(
         else:
             loose.append(parts)
     for name in list(labelled):
-        if all(_pixels(path, parts, "L", 1).values is None for parts in labelled[name]):
-            left[_UNREADABLE] += labelled.pop(name)
+        tried = []
+        for parts in labelled[name]:
+            found = _pixels(path, parts, "L", 1)
+            if found.values is not None:
+                break
+            tried.append((found.note, parts))
+        else:  # no label
+            del labelled[name]
+            for note, parts in tried:
+                left[note].append(parts)
     names = _ordered(labelled)
     if names:
         left[_NEITHER] += loose
@@ -249,7 +254,7 @@ def _pixels(path: Path, parts: Parts, mode: str, size: int, large: bool = True) 
     Raises:
         DataError: values without a known white.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     try:
         # not by its name, by which Pillow would map a plain TIFF into memory, and mix up its rows if they are to be columns
@@ -260,8 +265,7 @@ def _pixels(path: Path, parts: Parts, mode: str, size: int, large: bool = True) 
                 return None
             pages = getattr(image, "is_animated", False) and image.format != "MPO"  # that is a photo with a preview
             image.load()
-            plain, highest = _plain(image, mode, depth, 4 * size)
-            plain = ImageOps.fit(plain, (size, size))
+            plain, highest = _plain(image, mode, depth, size)
             with contextlib.suppress(Exception):  # damaged EXIF says nothing of how to turn
                 if turn := _TURNS.get(image.getexif().get(0x0112)):
                     plain = plain.transpose(Image.Transpose[turn])
@@ -310,17 +314,17 @@ def _depth(image, parts: Parts) -> _Depth:
     return _Depth(16, False, False) if sixteen else _Depth(8, False, True)
 
 
-def _plain(image, mode: str, depth: _Depth, least: int):
-    """A decoded picture with 8 bits a channel, on white, in ``mode``; and the highest of 16 bits, if their white is not stated.
+def _plain(image, mode: str, depth: _Depth, size: int):
+    """A decoded picture with 8 bits a channel, on white, in ``mode``, scaled and cropped; and the highest of 16 bits.
 
-    Many pixels are taken strip by strip, which needs little memory, and averaged in blocks: ``least`` a side remain, or more.
+    Many pixels are taken strip by strip, which needs little memory, and averaged in blocks that are small for ``size``.
     """
     from PIL import Image
 
     (width, height), step = image.size, 1
     rows = height
     if width * height > _MANY:
-        step = max(1, min(image.size) // least)
+        step = max(1, min(image.size) // (4 * size))
         rows = step * max(1, _MANY // 16 // (width * step))
     plain, highest = Image.new(mode, (-(-width // step), -(-height // step))), 0
     for top in range(0, height, rows):
@@ -342,6 +346,9 @@ def _plain(image, mode: str, depth: _Depth, least: int):
             strip = strip.convert("RGBA")
             strip = Image.alpha_composite(Image.new("RGBA", strip.size, "white"), strip)
         plain.paste(strip.convert(mode).reduce(step), (0, top // step))
+    side = min(width, height)
+    middle = ((width - side) / 2, (height - side) / 2, (width + side) / 2, (height + side) / 2)
+    plain = plain.resize((size, size), Image.Resampling.BICUBIC, box=[each / step for each in middle])
     return plain, None if depth.stated else highest
 
 

@@ -139,7 +139,7 @@ def tensor(
 
     right_kind = isinstance(value, torch.Tensor) and _of_kind(value, kind)
     enough = not least or (right_kind and value.dim() > 0 and len(value) >= least and value.numel() > 0)
-    if not (right_kind and enough and _fits(value.shape, shape)):
+    if not (right_kind and enough and (shape == (...,) or _fits(value.shape, shape))):
         use = _KINDS[kind] if tuple(shape) == (...,) else f"{_KINDS[kind]} {_form(shape)}"
         use += (
             f" with at least {least} along the first dimension" if least > 1 else " that is not empty" if least else ""
@@ -273,7 +273,7 @@ def _single(value: Any) -> Any:
 
 def _same_place(a: "torch.device", b: "torch.device") -> bool:
     """Whether two devices are one; "cuda" is the GPU in use, which may be any."""
-    return a.type == b.type and (a.index is None or b.index is None or a.index == b.index)
+    return a == b or (a.type == b.type and (a.index is None or b.index is None or a.index == b.index))
 
 
 def _within(value, least=None, most=None, above=None, below=None) -> bool:
@@ -314,9 +314,12 @@ def _fits(found: Sequence[int], wanted: Sequence) -> bool:
     if ... in wanted:  # what stands before it and behind it
         k, rest = wanted.index(...), len(found) - len(wanted) + 1
         return rest >= 0 and _fits((*found[:k], *found[k + rest :]), (*wanted[:k], *wanted[k + 1 :]))
-    return len(found) == len(wanted) and all(
-        size == want or isinstance(want, str) for size, want in zip(found, wanted, strict=True)
-    )
+    if len(found) != len(wanted):
+        return False
+    for size, want in zip(found, wanted, strict=True):  # noqa: SIM110 -- half the time of all(), ten times in a training step
+        if size != want and not isinstance(want, str):
+            return False
+    return True
 
 
 def _form(shape: Sequence) -> str:

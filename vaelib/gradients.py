@@ -245,7 +245,7 @@ def _constants(baseline: float | Params, params: Params) -> Params:
     if baseline.keys() != params.keys():
         raise given.refuse("baseline", baseline, f"one number, or a dict of them for {', '.join(map(str, params))}")
     return {
-        name: given.tensor(f"baseline[{name!r}]", b, params[name].shape)
+        name: given.tensor(f"baseline[{name!r}]", b, params[name].shape, on=params[name].device, beside="params")
         if isinstance(b, torch.Tensor) and b.dim()
         else given.number(f"baseline[{name!r}]", b)
         for name, b in baseline.items()

@@ -147,7 +147,7 @@ class _PixelModel(nn.Module):
         pixel = torch.zeros(len(h), self.channels, dtype=torch.int64, device=h.device) if self.channels > 1 else None
         for _ in range(self.head.passes):
             e = h if pixel is None else self.embed(pixel)  # a single channel has no other to look at
-            pixel = self.head(h, e).sample(eps=noise)
+            pixel = self.head(h, e)._draw(noise)
         return pixel
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:

@@ -184,8 +184,7 @@ def load_codes(path: str | PathLike, model: VQVAE) -> torch.Tensor:
 
 
 def _pages(model: VQVAE, codes: torch.Tensor) -> torch.Tensor:
-    h, w = model.shape[1] // 4, model.shape[2] // 4
-    codes = given.tensor("codes", codes, ("N", h, w), "integer").cpu().long()
+    codes = given.tensor("codes", codes, ("N", *model._page), "integer").cpu().long()
     return given.within("codes", codes, 0, model.quantizer.codes - 1, f"words from 0 to {model.quantizer.codes - 1}")
 
 
