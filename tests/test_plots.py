@@ -917,8 +917,8 @@ def test_a_slider_that_is_ignored_is_noticed(monkeypatch):
     """The test that each notebook's explorers pass: a value in a title or a label is no picture of it."""
     one = PIXELS[:1]
     drawings = {
-        "in words": lambda a, b: plots.image_rows({f"{b:.2f}": one * a}, f"b is {b:.2f}", 1),
-        "past a half": lambda a, b: plots.image_rows({"a": one * a * max(b, 0.5)}, columns=1),
+        "in words": lambda a, b: plots.image_rows({f"{b:.2f}": one * a}, f"b is {b:.2f}"),
+        "past a half": lambda a, b: plots.image_rows({"a": one * a * max(b, 0.5)}),
     }
     boxes = {name: widgets.explorer(draw, a=(0.1, 1.0, 0.2), b=(0.1, 1.0, 0.2)) for name, draw in drawings.items()}
     monkeypatch.setattr(inside, "get_ipython", lambda: types.SimpleNamespace(user_ns=boxes | {"a number": 3}))
