@@ -127,7 +127,9 @@ def test_rows_of_images():
     colour = torch.stack([PIXELS[0, 0], 1 - PIXELS[0, 0], torch.zeros(2, 2)])[None]
     rows = {"grey": torch.cat([PIXELS, PIXELS]), "red": colour}
     with plots.kept() as pictures:
-        figure = plots.image_rows(rows, "a title", columns=3).figure
+        ax = plots.image_rows(rows, "a title", columns=3)
+    figure = ax.figure
+    assert ax is figure.axes[0]
     size_of(figure, 10, (8.6 / 3 + 0.08) * 2 + 0.4, "a title")
     size_of(drawn(plots.image_rows, {"wide": torch.rand(1, 1, 4, 8)})[0], 10, 8.6 / 12 / 2 + 0.08 + 0.1)
     grey, red = (ax.images[0] for ax in figure.axes)
