@@ -422,10 +422,9 @@ BAD = {
 }
 
 
-@each_case
 @pytest.mark.parametrize("bad", BAD)
-def test_no_bad_check_has_full_marks(case, bad, no_extras):
-    assert grade(case, BAD[bad](case)) != "all"
+def test_no_bad_check_has_full_marks(bad, no_extras):
+    assert [case for case in CASES if grade(case, BAD[bad](case)) == "all"] == []
 
 
 @each_case
@@ -438,7 +437,7 @@ def test_a_coin_is_not_believed(case, no_extras):
     """Not one of many coins, tossed by a generator of their own or by the global one; and the most that any coin can have."""
     for make in (coin, global_coin):
         for bias in (0.5, 0.4, 0.2):
-            grades = {grade(case, make(case, seed, bias), seed)[:10] for seed in range(20 if case == "kl" else 2)}
+            grades = {grade(case, make(case, seed, bias), seed)[:10] for seed in range(10 if case == "kl" else 2)}
             assert grades <= {"your check"}, grades
     runs = {}
 
@@ -456,7 +455,8 @@ def test_a_coin_is_not_believed(case, no_extras):
 
 def test_monte_carlo_without_a_seed_is_believed_if_it_allows_for_chance(monkeypatch):
     """Two standard errors pass 12 runs of right code in 57 of 100 cases, and 200 in 1 of 10,000; six always do."""
-    monkeypatch.setattr(bugs, "SECONDS", 60)  # so that all 200 are made, however slow the machine
+    monkeypatch.setattr(bugs, "SECONDS", 60)  # so that all are made, however slow the machine
+    monkeypatch.setattr(bugs, "MOST", 60)
 
     def monte_carlo(errors):
         def check(kl):
@@ -472,8 +472,8 @@ def test_monte_carlo_without_a_seed_is_believed_if_it_allows_for_chance(monkeypa
         told = [grade("kl", monte_carlo(errors), seed) for seed in range(3)]
         assert all("does not always say the same: it fails right code" in words for words in told)
     assert grade("kl", monte_carlo(6)) == "all"
-    rare = after(150, golden("kl"), everything)  # right code fails at last
-    assert "does not always say the same: it fails right code in 1 of 1" in grade("kl", rare)
+    rare = after(60, golden("kl"), everything)  # right code fails at last
+    assert "does not always say the same: it fails right code in 1 of " in grade("kl", rare)
 
 
 @each_case
@@ -520,7 +520,7 @@ def test_nothing_but_what_it_does_tells_right_from_wrong_code(case, no_extras):
 
 def kl_by_quadrature(kl):
     for mean, log_std in ((0.5, 0.7), (-1.5, -0.5)):
-        z = torch.linspace(-12, 12, 4001, dtype=torch.float64)
+        z = torch.linspace(-12, 12, 1001, dtype=torch.float64)
         log_q = torch.distributions.Normal(mean, math.exp(log_std)).log_prob(z)
         exact = torch.trapezoid(log_q.exp() * (log_q - torch.distributions.Normal(0.0, 1.0).log_prob(z)), z)
         rows = torch.full((2, 3), mean, dtype=torch.float64), torch.full((2, 3), log_std, dtype=torch.float64)
@@ -695,9 +695,11 @@ def network_of_ones(network):
 
 def network_in_float32(network):
     network = network.float().requires_grad_(False)
-    J = torch.func.jacrev(network)(torch.randn(2, 1, 3, 4)).reshape(2, 12, 2, 12)
-    for a, b in itertools.product(range(2), repeat=2):
-        assert not (J[a, :, b].triu() if a == b else J[a, :, b]).any()
+    x = torch.randn(2, 1, 3, 4).requires_grad_()
+    for t, logit in enumerate(network(x).flatten()):
+        (g,) = torch.autograd.grad(logit, x, retain_graph=True)
+        assert not g.flatten()[t:].any()
+        assert t < 12 or not g[0].any()
 
 
 def known_draws(sample, model, decode, train):
