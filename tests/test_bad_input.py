@@ -79,7 +79,11 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (r"distributions\.(DiagGaussian|Bernoulli|Gaussian)\.log_prob", "z|x|logits", "a dimension .*|one row"): BROADCAST,
     (r"distributions\.(Diag)?Gaussian\..*", "mean|log_std|other", "(.*: )?(a dimension .*|one row)"): BROADCAST,
     (r"bounds\.log_weights", "q", ".*: (a dimension less|one row)"): BROADCAST,
-    (r"distributions\.DiscretizedLogisticMixture\.log_prob", ".*", "an infinity .*"): "a component at infinity has no part",
+    (
+        r"distributions\.DiscretizedLogisticMixture\.log_prob",
+        ".*",
+        "an infinity .*",
+    ): "a component at infinity has no part",
     (r"distributions\.Bernoulli\.(mean|sample)", "logits", "an infinity .*"): "sigmoid has limits",
     (r"quantize\.FiniteScalarQuantizer\.forward", "z_e", "an infinity .*"): "tanh has limits",
     (r"symbolic\.Normal\.prob", ".*", "infinity"): "a density has limits",
