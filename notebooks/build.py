@@ -90,7 +90,8 @@ class Runner(NotebookClient):
             await self.async_start_new_kernel_client()
             yield
         finally:
-            await self._async_cleanup_kernel()
+            with contextlib.suppress(KeyError):  # of a kernel that has no ports: no file for it could be written
+                await self._async_cleanup_kernel()
 
 
 class Outcome(NamedTuple):
@@ -129,9 +130,9 @@ def places(notebook: nbformat.NotebookNode) -> list[Place]:
 
 def cell_seconds() -> int | None:
     """How long a cell may take."""
-    given = os.environ.get("VAELIB_CELL_SECONDS", "")
+    given = os.environ.get("VAELIB_CELL_SECONDS", "").strip()
     if not given:
-        return None if os.environ.get("VAELIB_BUDGET") == "full" else 900
+        return None if os.environ.get("VAELIB_BUDGET", "").strip().lower() == "full" else 900
     if not given.isdecimal() or int(given) < 1:
         sys.exit(f"VAELIB_CELL_SECONDS is {given!r}: give a whole number of seconds, 1 or more.")
     return int(given)
@@ -175,8 +176,9 @@ async def execute(path: Path, watch: Callable[[Place], None] = lambda place: Non
         if asyncio.current_task().cancelling():
             raise asyncio.CancelledError from None
         problem = f"{where[at]}: its kernel died, for want of memory perhaps"
-    except RuntimeError as error:
-        problem = f"its kernel did not start: {str(error).strip().splitlines()[0]}"
+    except (RuntimeError, OSError) as error:
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[0]
+        problem = f"its kernel did not start: {reason}"
     return judged(notebook, time.perf_counter() - start, problem)
 
 
@@ -391,7 +393,7 @@ def course(paths: list[Path]) -> int:
     missing = "<tr><td>{}<td><td><td>not run to its end</tr>"
     table = "\n".join(rows.get(path, missing.format(path.stem)) for path in paths)
     try:
-        write(BUILD / "index.html", INDEX.format(rows=table))
+        write(BUILD / "index.html", INDEX.format(rows=table).encode("utf-8"))
     except OSError as error:
         print(f"build/index.html cannot be written: {error.strerror}.")
         failed.append("index")
@@ -415,15 +417,15 @@ def store(path: Path, outcome: Outcome) -> None:
             " What follows was not run." if left else ""
         )
         notebook.cells.insert(0, nbformat.v4.new_markdown_cell(f"> {words}", id="not-whole"))
-    write(BUILD / path.name, nbformat.writes(notebook) + "\n")
-    write(BUILD / f"{path.stem}.html", page(notebook, path.stem))
+    write(BUILD / path.name, (nbformat.writes(notebook) + "\n").encode("utf-8"))
+    write(BUILD / f"{path.stem}.html", page(notebook, path.stem).encode("utf-8"))
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, content: bytes) -> None:
     from vaelib.files import written_whole  # loads PyTorch, which takes seconds: the kernels begin before
 
     with written_whole(path) as file:
-        file.write(text.encode("utf-8"))
+        file.write(content)
 
 
 def renew(paths: list[Path]) -> int:
@@ -437,11 +439,15 @@ def renew(paths: list[Path]) -> int:
             left.append(path)
             return f"{path.name} is left as it was: {outcome.problem or 'it wrote to stderr: ' + stderr[0].text[:200]}"
         text = nbformat.writes(clean(outcome.notebook)) + "\n"
-        write(path, text)
-        for cell in outcome.notebook.cells:
-            if (path.stem, cell.id) == README_PICTURE[:2]:
-                picture = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
-                README_PICTURE[2].write_bytes(base64.b64decode(picture))
+        try:
+            write(path, text.encode("utf-8"))
+            for cell in outcome.notebook.cells:
+                if (path.stem, cell.id) == README_PICTURE[:2]:
+                    picture = next(o.data["image/png"] for o in cell.outputs if "image/png" in o.get("data", {}))
+                    write(README_PICTURE[2], base64.b64decode(picture))
+        except OSError as error:
+            left.append(path)
+            return str(error)
         return f"{path.name}: {outcome.seconds:.0f} s, {outcome.checks} checks passed, {len(text) // 1024} KB"
 
     with tempfile.TemporaryDirectory() as empty:  # no real set at hand, so everybody gets the same outputs

@@ -22,14 +22,17 @@ import vaelib
 from vaelib import (
     autoencoders,
     bounds,
+    checks,
     console,
     data,
     distributions,
+    nets,
     pixelcnn,
     plots,
     quantize,
     symbolic,
     vqvae,
+    widgets,
 )
 
 # Names that are public in Python's sense and get no call.
@@ -40,12 +43,13 @@ OUTSIDE = {
     "given": "the guards themselves: tests/test_given.py",
     "*.main": "the command: its arguments come from a shell, and tests/test_download.py runs it",
     "folders.*": "data.load's own, whose call with folder:PATH is here",
-    "files.written_whole": "vaelib's own: what the system says against writing is worded by its callers",
+    "checkpoints": "train.fit's own, whose call is here",
+    "files.*": "vaelib's own, whose callers look at what they are given: tests/test_files.py",
+    "glyphs.is_drawn": "data.load's own",
     "causal.[!M]*": "layers and functions that are called for every pixel of a sample, on what vaelib.pixelcnn has made",
     "causal.Masked.forward": "one of those layers",
     "pixelcnn.*.embed": "one of those functions: forward and sample look at what they are given",
     "pixelcnn.*.features": "another",
-    "nets.eval_mode": "a context: tests/test_autoencoders.py holds what it gives back and what it refuses",
     "nets.*.forward": "layers, as PyTorch's own are: what they are given comes from the layer before",
 }
 # A NamedTuple holds what it is given, and looks at it where it is used: in its methods and properties, which have calls.
@@ -259,6 +263,11 @@ def line():
     return [0.0, 1.0, 2.0], [1.0, 0.5, 0.25]
 
 
+def in_eval_mode(model):
+    with nets.eval_mode(model) as same:
+        return same.training
+
+
 def counts(**settings):
     with console.bar(**settings) as bar:
         bar.update(1)
@@ -303,9 +312,9 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "checks.check_fails": lambda: dict(slip=anything("a"), attempt=any_function(_fails)),
     "checks.headline": lambda: dict(text=anything("a")),
-    "console.say": lambda: dict(text=anything("a"), file=None, flush=False),
+    "console.say": lambda: dict(text=anything("a"), file=None, flush=anything(False)),
     "console.in_notebook": dict,
-    "console.bar": lambda: dict(total=2, done=natural(1), unit=anything("step"), shown=False),
+    "console.bar": lambda: dict(total=natural(2), done=natural(1), unit=anything("step"), shown=False),
     "data.folder": lambda: dict(root=PLACE),
     "data.load": lambda: dict(name=f"folder:{pictures_folder()}", train=True, size=8),
     "data.load · built in": lambda: dict(name=word("glyphs"), train=False, root=PLACE / "data"),
@@ -313,9 +322,11 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "data.download": lambda: dict(name=word("mnist"), root=PLACE / "data"),
     "data.as_float": lambda: dict(x=any_tensor(torch.tensor([0, 255], dtype=torch.uint8))),
     "data.binarize": lambda: dict(x=grey(B, 1, 4, 4), generator=seeded()),
+    "data.batchable": lambda: dict(x=any_tensor(normal(B, 2)), y=any_tensor(torch.arange(B))),
     "data.minibatches": lambda: dict(
         x=any_tensor(normal(B, 2)), y=any_tensor(torch.arange(B)), batch_size=2, seed=natural(1), start=natural(1)
     ),
+    "device.setting": lambda: dict(name=anything("HOME")),
     "device.pick_device": lambda: dict(name=word("cpu")),
     "device.share_cores": dict,
     "device.describe_device": lambda: dict(device=torch.device("cpu")),
@@ -379,6 +390,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "gradients.categorical": lambda: dict(logits=normal(B, 2), eps=normal(B, 2) / 4),
     "gradients.straight_through": lambda: dict(logits=normal(B, 2), eps=normal(B, 2) / 4),
     "gradients.gumbel_softmax": lambda: dict(logits=normal(B, 2), eps=normal(B, 2) / 4, temperature=positive(0.5)),
+    "nets.eval_mode": lambda: dict(model=Judge()),
     "nets.mlp": lambda: dict(sizes=(2, 4)),
     "nets.ResidualBlock": lambda: dict(width=2, dropout=share(0.5)),
     "nets.residual_mlp": lambda: dict(inputs=2, outputs=2, width=4, blocks=natural(1), dropout=share(0.5)),
@@ -396,7 +408,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         xlabel=anything("x"),
         ylabel=anything("y"),
         title=anything("t"),
-        log=word("y"),
+        log=Arg("y", "word or none"),
         points={"a": line()},
         labels={"a": ["p", "q", "r"]},
     ),
@@ -511,13 +523,16 @@ for _name, _more in (("PixelCNN", 2), ("GatedPixelCNN", 2), ("PixelCNNpp", 1)):
 
 
 def _fails():
-    raise AssertionError("✗ a: 2 is not ≤ 1")
+    checks.check("a", 2.0, 1.0)
 
 
 # where calling is not all that there is to it
 USES: dict[str, Callable] = {
     "console.bar": counts,
+    "data.batchable": lambda x, y: data.batchable(x, y),
     "data.minibatches": lambda x, y, **settings: next(data.minibatches(x, y, **settings)),
+    "nets.eval_mode": in_eval_mode,
+    "widgets.explorer": lambda draw, **ranges: widgets.explorer(draw, **ranges),
     "train.fit": lambda model, loss, x, **settings: vaelib.train.fit(model, loss, x, **settings),
 }
 
@@ -636,4 +651,7 @@ def equal(result: Any, expected: Any) -> bool:
 def state_of(given: dict[str, Any]) -> list[Any]:
     """Weights and modes of all models among arguments."""
     modules = [value for value in given.values() if isinstance(value, nn.Module)]
-    return [[m.training, [v.nan_to_num().clone() for v in m.state_dict().values()]] for m in modules]
+    return [
+        [[part.training for part in m.modules()], [v.nan_to_num().clone() for v in m.state_dict().values()]]
+        for m in modules
+    ]

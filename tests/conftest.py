@@ -57,6 +57,14 @@ def plant():
     return run
 
 
+@pytest.fixture
+def shared():
+    """A folder in which everybody may write; pytest's own are closed to other users."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        yield Path(folder)
+
+
 @pytest.fixture(scope="module")
 def played(request):
     """The notebook that the test module is about, run once."""
@@ -74,6 +82,15 @@ def hand_over(notebook):
             notebook.kernel.stop()
 
 
+def begin(notebook, start=IPyNbFile.setup):
+    """Start nbval's kernel; once more if it dies before its first word: of many that begin at once two can choose one port."""
+    try:
+        start(notebook)
+    except RuntimeError:
+        start(notebook)
+
+
+IPyNbFile.setup = begin
 IPyNbFile.teardown = hand_over
 PLANTED_IN: set[str] = set()  # notebooks whose test module is run, too
 

@@ -1,5 +1,6 @@
 """Sent by played.py into the kernel that has run a notebook. There it runs cells again with other text, each time in a copy."""
 
+import contextlib
 import ctypes
 import gc
 import json
@@ -11,6 +12,7 @@ import traceback
 import torch
 from IPython import get_ipython
 from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
 
 # A copy of the process sees what it changes, and the next one does not. Not where a GPU has been used, nor on other systems.
 FORK = sys.platform == "linux" and not torch.cuda.is_initialized()
@@ -37,7 +39,7 @@ def _run(sources: list[str]) -> list | None:
 
 def _in_a_copy(task):
     if not FORK:
-        return task()
+        return _and_back(task)
     gc.freeze()  # the collector does not touch, and so does not copy, what is there
     ours, theirs = os.pipe()
     child = os.fork()
@@ -58,8 +60,45 @@ def _in_a_copy(task):
     return json.loads(told) if told else [False, f"the copy ended with status {status} and said nothing"]
 
 
+def _and_back(task):
+    """Run the task here, and give the notebook's dicts and lists the entries back that they had."""
+    kept = [(value, value.copy()) for value in list(get_ipython().user_ns.values()) if type(value) in (dict, list)]
+    try:
+        return task()
+    finally:
+        for value, before in kept:
+            value.clear()
+            value.update(before) if isinstance(value, dict) else value.extend(before)
+
+
+def _content(figure) -> list:
+    """What a figure shows, but for words: a title that tells a slider's value is no picture of it."""
+    found = []
+    for ax in figure.axes:
+        found += [ax.get_xlim(), ax.get_ylim(), *(image.get_array().tolist() for image in ax.images)]
+        found += [line.get_xydata().tolist() for line in ax.lines]
+        found += [dots.get_offsets().tolist() for dots in ax.collections] + [p.get_verts().tolist() for p in ax.patches]
+    return found
+
+
+@contextlib.contextmanager
+def _figures():
+    """The figures that are drawn inside."""
+    drawn, savefig = [], Figure.savefig
+
+    def noted(figure, *args, **kwargs):
+        drawn.append(figure)
+        savefig(figure, *args, **kwargs)
+
+    Figure.savefig = noted
+    try:
+        yield drawn
+    finally:
+        Figure.savefig = savefig
+
+
 def explorers() -> dict[str, list[str]]:
-    """Move every slider of every explorer to both ends and to an odd value: explorer -> what is wrong with it."""
+    """Move every slider of every explorer to its ends, by way of an odd value, and back: explorer -> what is wrong with it."""
     import ipywidgets
 
     found = {}
@@ -68,10 +107,20 @@ def explorers() -> dict[str, list[str]]:
             row, caption, picture = box.children
             wrong = found[name] = []
             for slider in row.children:
-                start = slider.value
-                for value in (slider.min, slider.max, slider.min + 0.37 * (slider.max - slider.min), start):
-                    slider.value = value
+                start, before = slider.value, None
+                odd = slider.min + 0.37 * (
+                    slider.max - slider.min
+                )  # between the ends, which may look alike: -3 and 3, squared
+                for value in (slider.min, odd, slider.max, start):
+                    with _figures() as drawn:
+                        slider.value = value
                     place = f"{slider.description} = {value:.3g}: "
+                    content = (
+                        _content(drawn[-1]) if drawn else before
+                    )  # nothing is drawn where the value was there before
+                    if drawn and content == before:
+                        wrong.append(place + "the picture does not change")
+                    before = content
                     if not bytes(picture.value).startswith(b"\x89PNG"):
                         wrong.append(place + "no picture")
                     if picture.layout.visibility != "visible" or "Figure: " not in caption.value:

@@ -133,10 +133,11 @@ def one_for_each_claim(request):
 
 
 def sliders_move(played):
-    """Every slider to both ends and to an odd value: a picture and its words each time; and no Output widget anywhere."""
+    """Every slider to both ends and to an odd value: another picture and its words each time; and no Output widget anywhere."""
     found = played.inside("explorers()")
     assert found
-    assert {name: wrong for name, wrong in found.items() if wrong} == {}
+    wrong = {name: words for name, words in found.items() if words}
+    assert not wrong, wrong
 
 
 def answers_are_marked(played):

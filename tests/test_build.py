@@ -2,8 +2,8 @@
 
 import asyncio
 import base64
-import errno
 import importlib.util
+import io
 import os
 import re
 import shutil
@@ -13,11 +13,14 @@ import sys
 import time
 
 import nbformat
+import numpy as np
 import pytest
 import zmq.asyncio
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
+from machine import a_disk_with_room_for, posix
+from PIL import Image
 from played import FOLDER, code_cells, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -197,7 +200,7 @@ def test_figures_do_not_depend_on_the_callers_settings(build, built, tmp_path, m
     for backend in ("agg", "module://no.such.backend"):
         monkeypatch.setenv("MPLBACKEND", backend)
         assert picture() == plain
-    assert plain[1] == "12 images to a row; rows: a."
+    assert plain[1] == "3 images to a row; rows: a."
 
 
 def course_in_a_process(folder, encoding="utf-8"):
@@ -255,15 +258,37 @@ def test_a_terminal_without_the_characters_gets_others(encoding, tmp_path):
     assert (tmp_path / "build" / "index.html").exists()
 
 
-def test_a_disk_that_is_full_is_one_sentence(build, built, tmp_path, monkeypatch, capsys):
-    def full(path, text):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    ("budget", "seconds", "limit"),
+    [("", "", 900), ("lesson", " ", 900), (" FULL ", "", None), ("full", "5", 5), ("", " 7 ", 7)],
+)
+def test_settings_are_read_as_the_library_reads_them(build, monkeypatch, budget, seconds, limit):
+    monkeypatch.setenv("VAELIB_BUDGET", budget)
+    monkeypatch.setenv("VAELIB_CELL_SECONDS", seconds)
+    assert build.cell_seconds() == limit
 
-    monkeypatch.setattr(build, "write", full)
-    assert build.course(small_course(tmp_path, GOOD)) == 1
+
+@posix
+def test_a_disk_that_is_full_is_one_sentence(build, built, tmp_path, monkeypatch, capsys):
+    paths = small_course(tmp_path, GOOD)
+    before = paths[0].read_bytes()
+    with a_disk_with_room_for(0):  # not even the file goes there by which a kernel is found
+        assert build.course(paths) == 1
     out = capsys.readouterr().out
-    assert "FAILED: its page cannot be written: No space left on device" in out
-    assert "build/index.html cannot be written: No space left on device." in out
+    assert "FAILED: its kernel did not start: File too large" in out
+    assert "build/index.html cannot be written: File too large." in out
+    assert len(out.splitlines()) == 6
+    assert list(built.iterdir()) == []
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "data"))
+    with a_disk_with_room_for(400):  # the kernel starts
+        assert build.course(paths) == 1
+        assert "FAILED: its page cannot be written: File too large" in capsys.readouterr().out
+        assert build.renew(paths) == 1
+        assert (
+            f"{paths[0]} was not written (File too large), and what was there is as it was" in capsys.readouterr().out
+        )
+    assert paths[0].read_bytes() == before
+    assert [path.name for path in built.iterdir()] == []
     monkeypatch.setattr(build, "BUILD", tmp_path / "file")
     (tmp_path / "file").write_text("")
     assert build.course(small_course(tmp_path, GOOD)) == 1
@@ -282,3 +307,63 @@ def test_a_failing_notebook_is_not_renewed(build, tmp_path, capsys, monkeypatch)
     (path,) = small_course(tmp_path, ["from vaelib.console import bar\nwith bar(1) as b:\n    b.update(1)\nprint(1)"])
     assert build.renew([path]) == 0
     assert [output.text for output in code_cells(path)[0].outputs] == ["1\n"]
+
+
+# ---- what is stored
+
+
+def png(image):
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_what_is_stored_is_what_a_reader_needs(build):
+    """Sources, words and pictures; and nothing of the machine, of a widget, or of a progress bar that is gone."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8))
+    four = Image.fromarray(np.kron(np.eye(2), np.ones((20, 20))).astype(np.uint8)[..., None] * np.uint8([255, 0, 90]))
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "VBox()"}
+    picture = {"image/png": png(noise), "text/plain": "Figure: a."}
+    outputs = [
+        nbformat.v4.new_output("stream", text="✓ a claim: holds\n"),
+        nbformat.v4.new_output("display_data", {"text/html": "", "text/plain": ""}),  # a bar that is gone
+        nbformat.v4.new_output("display_data", view),
+        nbformat.v4.new_output("display_data", picture, metadata={"image/png": {"alt": "a."}}),
+        nbformat.v4.new_output("execute_result", {"image/png": png(four)}, execution_count=3),
+        nbformat.v4.new_output("display_data", {"text/html": "<b>a table</b>", "text/plain": ""}),
+        nbformat.v4.new_output("error", ename="Failed", evalue="✗", traceback=[]),
+    ]
+    marks = {"tags": ["raises-exception"], "jupyter": {"source_hidden": True}}
+    machine = {"execution": {"iopub.execute_input": "2026-01-01"}, "scrolled": False}
+    cells = [
+        nbformat.v4.new_markdown_cell("# Title", metadata=marks | machine),
+        nbformat.v4.new_code_cell("1 / 0", outputs=outputs, execution_count=3, metadata=marks | machine),
+        nbformat.v4.new_code_cell("box", outputs=[nbformat.v4.new_output("display_data", view)]),
+    ]
+    metadata = {
+        "widgets": {"state": {}},
+        "kernelspec": {"display_name": "my own", "language": "python", "name": "mine"},
+    }
+    kept = build.clean(nbformat.v4.new_notebook(cells=cells, metadata=metadata))
+    nbformat.validate(kept)
+    assert kept.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    words, code, box = kept.cells
+    assert (words.source, code.source, box.source) == ("# Title", "1 / 0", "box")
+    assert words.metadata == code.metadata == marks
+    assert "outputs" not in words
+    assert box.outputs == []
+    stream, first, second, table, error = code.outputs
+    assert stream.text == "✓ a claim: holds\n"
+    assert table.data == {"text/html": "<b>a table</b>", "text/plain": ""}
+    assert error.ename == "Failed"
+    assert (first.data["text/plain"], first.metadata) == ("Figure: a.", {"image/png": {"alt": "a."}})
+    for output, before in ((first, noise), (second, four)):
+        after = Image.open(io.BytesIO(base64.b64decode(output.data["image/png"])))
+        assert (after.mode, after.size) == ("P", (40, 40))
+        off = np.abs(np.asarray(after.convert("RGB"), float) - np.asarray(before, float))
+        assert off.mean() < (16 if before is noise else 1e-9)  # few colours stay as they are
+        assert len(after.convert("RGB").getcolors(256)) <= 192
+    assert len(first.data["image/png"]) < len(png(noise)) / 2

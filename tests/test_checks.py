@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from vaelib import exercises
-from vaelib.checks import check, check_fails, check_mean, headline
+from vaelib.checks import Failed, check, check_fails, check_mean, headline
 from vaelib.exercises import UNATTEMPTED, Wrong
 
 
@@ -17,12 +17,22 @@ def test_a_passing_check_prints_the_number_and_the_tolerance(capsys):
     check("a condition", True)
     check("many conditions", torch.tensor([True, True]))
     check("a sympy number", sympy.Integer(0), 0)
+    check("a root", sympy.sqrt(2), at_least=sympy.Rational(1, 2))
+    check("a tensor with a graph", (torch.tensor([0.5, -0.25], requires_grad=True) * 2).bfloat16(), np.float32(1.5))
+    check(
+        "a list of such tensors", [torch.tensor(0.5, requires_grad=True), torch.tensor([[0.25], [0.75]])], at_least=0.25
+    )
+    check("integers", np.array([[3, -4]]), torch.tensor(4))
     assert capsys.readouterr().out.splitlines() == [
         "✓ a difference: 3e-07 ≤ 1e-06",
         "✓ a gain: 0.4 ≥ 0.3",
         "✓ a condition: holds",
         "✓ many conditions: holds",
         "✓ a sympy number: 0 ≤ 0",
+        "✓ a root: 1.41 ≥ 0.5",
+        "✓ a tensor with a graph: 1 ≤ 1.5",
+        "✓ a list of such tensors: 0.25 ≥ 0.25",
+        "✓ integers: 4 ≤ 4",
     ]
 
 
@@ -34,6 +44,8 @@ def test_a_passing_check_prints_the_number_and_the_tolerance(capsys):
         (torch.tensor([0.0, float("nan")]), {"tolerance": 1e9}),
         (float("inf"), {"tolerance": 1e300}),
         (float("nan"), {"at_least": -1e9}),
+        (float("inf"), {"at_least": 0.0}),  # a division by 0, and no measurement
+        ([1.0, float("inf")], {"at_least": 0.0}),
         (0.2999, {"at_least": 0.3}),
         (False, {}),
         (np.bool_(False), {}),
@@ -41,27 +53,60 @@ def test_a_passing_check_prints_the_number_and_the_tolerance(capsys):
     ],
 )
 def test_a_failing_check_raises(value, bounds, capsys):
-    with pytest.raises(AssertionError, match="✗ the claim: "):
+    with pytest.raises(Failed, match="✗ the claim: ") as failure:
         check("the claim", value, **bounds)
+    assert isinstance(failure.value, AssertionError)
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize(
-    ("value", "bounds"),
+    ("value", "bounds", "words"),
     [
-        (1e-9, {}),  # a number where a condition belongs would always be "true"
-        ("text", {}),
-        (None, {"tolerance": 1.0}),
-        (sympy.Symbol("x"), {"tolerance": 1.0}),
-        ([], {"tolerance": 1.0}),
-        (torch.zeros(0), {"tolerance": 1.0}),
-        (torch.zeros(0, dtype=torch.bool), {}),
-        (0.5, {"tolerance": 1.0, "at_least": 0.0}),
+        (1e-9, {}, "use a condition"),  # a number where a condition belongs would always be "true"
+        ("text", {}, "value='text' was given"),
+        (None, {}, "value=None"),
+        ([True, True], {}, "use a condition"),
+        (torch.zeros(0, dtype=torch.bool), {}, "use a condition"),
+        (None, {"tolerance": 1.0}, "use real numbers"),
+        ([0.5, None], {"tolerance": 1.0}, "use real numbers"),
+        ("1.5", {"tolerance": 2.0}, "use real numbers"),  # NumPy would make a number of it
+        ({"a": 1.0}, {"tolerance": 2.0}, "use real numbers"),
+        (False, {"tolerance": 1e-6}, "for a condition no bound"),  # as a number it would be 0, and pass
+        (torch.tensor([True, False]), {"tolerance": 1e-6}, "for a condition no bound"),
+        (1j, {"tolerance": 1.0}, "use real numbers"),
+        (torch.tensor([1e9j]), {"tolerance": 1.0}, "complex64 tensor"),  # the imaginary part would be dropped
+        (np.array([1e9j]), {"at_least": -1.0}, "complex128 NumPy array"),
+        (sympy.Symbol("x"), {"tolerance": 1.0}, "use real numbers"),
+        ([], {"tolerance": 1.0}, "at least one"),
+        (torch.zeros(0), {"tolerance": 1.0}, "at least one"),
+        (0.5, {"tolerance": 1.0, "at_least": 0.0}, "one claim, one bound"),
+        (0.5, {"tolerance": -1.0}, "tolerance=-1.0 was given: use a finite number, at least 0"),
+        (0.5, {"tolerance": math.nan}, "tolerance=nan"),
+        (0.5, {"tolerance": math.inf}, "tolerance=inf"),
+        (0.5, {"tolerance": "1e-6"}, "tolerance='1e-6'"),
+        (0.5, {"at_least": math.nan}, "at_least=nan"),
+        (0.5, {"at_least": -math.inf}, "at_least=-inf"),
+        (0.5, {"at_least": True}, "at_least=True"),
     ],
 )
-def test_a_check_that_looks_at_nothing_is_refused(value, bounds):
-    with pytest.raises(ValueError, match="the claim"):
+def test_a_check_that_looks_at_nothing_is_refused(value, bounds, words):
+    with pytest.raises(ValueError, match="the claim") as error:
         check("the claim", value, **bounds)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_claims_are_words():
+    for call in (
+        lambda: check(0.5, "half", 1.0),
+        lambda: check_mean(torch.zeros(200), 0.0, 1.0),
+        lambda: check_fails(check, lambda: None),
+        lambda: headline(None),
+    ):
+        with pytest.raises(ValueError, match=r"(claim|slip|text)[=,].* was given: use "):
+            call()
+    with pytest.raises(ValueError, match=r"attempt=None was given: use a function of no arguments"):
+        check_fails("a check that has already run", check("equal", 0.0, 1e-6))
 
 
 def test_check_mean(capsys):
@@ -79,8 +124,52 @@ def test_check_mean(capsys):
         check_mean("the mean", draws, 1.0, slip=1.3, exact_error=0.05)
     with pytest.raises(AssertionError):
         check_mean("the mean", torch.full((200,), float("nan")), 1.0)
-    with pytest.raises(ValueError, match="99 draws: use at least 100"):
-        check_mean("the mean", draws[:99], 1.0)
+    with pytest.raises(Failed, match=r"20\.0 standard errors apart, more than 4$"):  # what is off is called off first
+        check_mean("the mean", draws, 1.2 + float(draws.mean() - 1), slip=1.25)
+    check_mean("no spread", torch.full((200,), 0.5), 0.5, slip=0.25)
+    check_mean("a graph", draws.clone().requires_grad_(), torch.tensor(1.0, requires_grad=True), slip=np.float64(-1))
+    check_mean("just enough", [0.0, 1.0] * 50, 0.5)
+    check_mean("a column", draws[:, None], 1.0, slip=-1.0)
+    with pytest.raises(Failed, match="too close to tell"):
+        check_mean("no spread", torch.full((200,), 0.5), 0.5, slip=0.5)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_mean_that_is_not_finite_never_holds(bad):
+    draws = torch.randn(10_000, generator=torch.Generator().manual_seed(0)) + 1
+    with pytest.raises(Failed, match="more than 4"):
+        check_mean("the mean", draws, bad)
+    with pytest.raises(Failed, match="more than 4"):
+        check_mean("the mean", torch.cat([draws, torch.tensor([bad])]), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            (torch.zeros(99), 0.0),
+            r"float32 tensor \(99,\), was given: use independent draws in one row \(N,\), at least 100",
+        ),
+        ((torch.tensor(0.5), 0.0), r"in one row \(N,\)"),
+        ((torch.zeros(100, 2), 0.0), r"in one row \(N,\)"),  # two means at once: neither would be looked at
+        ((None, 0.0), "samples=None"),
+        (("draws", 0.0), "samples='draws'"),
+        ((torch.zeros(200), None), "exact=None"),
+        ((torch.zeros(200), [0.0, 1.0]), "use one number"),
+        ((torch.zeros(200), 0.0, "slip"), "slip='slip'"),
+        ((torch.zeros(200), 0.0, math.nan), "slip=nan"),  # no distance is too short for it
+        ((torch.zeros(200), 0.0, math.inf), "slip=inf"),
+        ((torch.zeros(200, device="meta"), 0.0), "lies on meta"),
+        ((torch.zeros(200), 0.0, 1.0, math.inf), "exact_error=inf"),  # all means would agree
+        ((torch.zeros(200), 0.0, 1.0, math.nan), "exact_error=nan"),
+        ((torch.zeros(200), 0.0, 1.0, -1.0), "exact_error=-1.0"),
+    ],
+)
+def test_a_mean_of_nothing_is_refused(arguments, words):
+    samples, exact, *rest = arguments
+    with pytest.raises(ValueError, match=words) as error:
+        check_mean("the mean", samples, exact, **dict(zip(("slip", "exact_error"), rest, strict=False)))
+    assert "the mean" in str(error.value)
 
 
 def test_check_fails(capsys):
@@ -92,6 +181,20 @@ def test_check_fails(capsys):
         check_fails("nothing is checked", lambda: None)
     with pytest.raises(NameError):
         check_fails("a broken cell", lambda: undefined)  # noqa: F821
+
+    def broken(made):
+        assert len(made) == 2, "a step before the check"
+        check("equal", 2.0, 1e-6)
+
+    with pytest.raises(AssertionError, match="a step before the check"):  # it says nothing of the check
+        check_fails("a broken attempt", lambda: broken([1]))
+    with pytest.raises(ValueError, match="tolerance=-1"):
+        check_fails("a check that cannot be made", lambda: check("equal", 2.0, -1))
+    with pytest.raises(AssertionError, match="the slip passes the check: inner"):  # a slip that passes fails no check
+        check_fails("outer", lambda: check_fails("inner", lambda: None))
+    assert capsys.readouterr().out == ""
+    check_fails("a mean that is off", lambda: check_mean("the mean", [0.0, 1.0] * 50, 0.9))
+    assert "✓ the slip fails (a mean that is off): the mean: 0.5 against 0.9" in capsys.readouterr().out
     headline("done")
     assert "★ done" in capsys.readouterr().out
 
@@ -317,6 +420,11 @@ def on_grid(log_joint, grid, spacing=True, normalise=True, variance=False, stabl
     return total + (torch.log(grid[1] - grid[0]) if spacing else 0), mean, spread if variance else spread.sqrt()
 
 
+def unsupported(x):
+    """As PyTorch says it of a type that an operation does not know: with other words than a stub's."""
+    raise NotImplementedError("this operation is not implemented for 'Byte'")
+
+
 WRONG = {
     exercises.to_unit_range: {
         "divided by 256": (lambda x: x / 256, "255/256"),
@@ -336,7 +444,7 @@ WRONG = {
         "numpy": (lambda x: x.numpy() / 255, "should be a tensor, and is ndarray"),
         "nothing": (lambda x: None, "should be a tensor, and is NoneType"),
         "an error": (lambda x: x.nonsense, "raised AttributeError"),
-        "an unsupported operation": (lambda x: torch.linalg.det(x), "raised NotImplementedError"),
+        "an unsupported operation": (unsupported, "raised NotImplementedError"),
     },
     exercises.reparameterize: {
         "log_std as std": (lambda m, s, e: m + s * e, "exponential first"),

@@ -88,3 +88,37 @@ def test_say_writes_to_the_file_that_is_given():
     console.say("a − b", file)
     file.flush()
     assert file.buffer.getvalue() == b"a ? b\n"
+
+
+def test_say_and_bar_take_what_can_be_said():
+    class Plain:  # a stream of one's own, that knows no encoding
+        def __init__(self):
+            self.got = ""
+
+        def write(self, text):
+            text.encode("ascii")
+            self.got += text
+
+    file = Plain()
+    console.say("a − b", file)
+    assert file.got.endswith("a ? b\n")
+    for call, words in (
+        (lambda: console.say(None), "text=None was given: use a text"),
+        (lambda: console.say(3), "text=3"),
+        (lambda: console.say("a", "out.txt"), "file='out.txt' was given: use an open text stream"),
+        (lambda: console.bar(None), "total=None was given: use a whole number, at least 1"),
+        (lambda: console.bar(0), "total=0"),
+        (lambda: console.say("a", flush=None), "flush=None was given: use True or False"),
+        (lambda: console.bar(-1), "total=-1"),
+        (lambda: console.bar(2.5), "total=2.5"),
+        (lambda: console.bar(3, done="1"), "done='1'"),
+        (lambda: console.bar(3, unit=None), "unit=None was given: use a text"),
+        (lambda: console.bar(3, shown="no"), "shown='no' was given: use True or False"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
+def test_without_a_standard_output_nothing_is_said(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)  # as under pythonw
+    console.say("a − b")

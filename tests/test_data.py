@@ -1,11 +1,12 @@
 import io
 import os
-import sys
+import re
+import warnings
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from machine import a_disk_with_room_for, bound_by_modes, posix
 
 from vaelib import checks, data, glyphs
 
@@ -33,6 +34,26 @@ def test_a_seed_draws_the_same_images_and_another_seed_others(rgb):
     assert np.array_equal(x, x_again)
     assert np.array_equal(y, y_again)
     assert not np.array_equal(x, glyphs.draw(30, seed=4, rgb=rgb)[0])
+
+
+def test_a_drawing_that_cannot_be_is_refused():
+    for count in (0, -1, 2.0, None, "3", True):
+        with pytest.raises(ValueError, match=f"count={count!r} was given: use a whole number, at least 1."):
+            glyphs.draw(count, seed=0)
+    for seed in (-1, 2**64, 0.5, None, "0"):
+        with pytest.raises(ValueError, match=r"^seed=.* was given: use a whole number from 0 to"):
+            glyphs.draw(2, seed=seed)
+    with pytest.raises(ValueError, match="rgb='yes' was given: use True or False"):
+        glyphs.draw(2, seed=0, rgb="yes")
+
+
+def test_other_seeds_draw_other_images_up_to_the_largest():
+    seeds = (0, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 2**64 - 1)
+    drawn = {glyphs.draw(np.int64(3), seed=seed)[0].tobytes() for seed in seeds[:4]}
+    assert len(drawn) == 4
+    for seed in seeds:
+        x, y = glyphs.draw(1, seed)  # grey is the default
+        assert (x.shape, x.dtype, y.tolist()) == ((1, 1, 28, 28), np.uint8, [0])
 
 
 DRAWN = {  # glyphs.VERSION -> its figures; a new VERSION is a new row, and no row ever changes
@@ -117,8 +138,20 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         data.load("emnist")
     with pytest.raises(ValueError, match="is for folder:PATH only"):
         data.load("glyphs", size=32)
-    with pytest.raises(ValueError, match="at_hand takes one of mnist"):
+    for train in ("test", 1, None):
+        with pytest.raises(ValueError, match=f"train={train!r} was given: use True or False"):
+            data.load("glyphs", train=train)
+    for name in (None, ["glyphs"], 3, b"glyphs"):
+        with pytest.raises(ValueError, match=r"^name=.* was given: use the name of an image set\.$"):
+            data.load(name)
+    for root in ("", 3, b"/tmp"):
+        for call in (lambda root: data.load("glyphs", root=root), data.folder):
+            with pytest.raises(ValueError, match=r"^root=.* was given: use a folder for the image sets\.$"):
+                call(root)
+    with pytest.raises(ValueError, match="name='glyphs' was given: use 'mnist' or 'fashion-mnist' or 'cifar10'"):
         data.at_hand("glyphs", otherwise="mnist")
+    with pytest.raises(ValueError, match="otherwise='mnist' was given: use 'glyphs' or 'glyphs-rgb'"):
+        data.at_hand("mnist", otherwise="mnist")
 
 
 def test_a_missing_real_set_says_how_to_get_it(tmp_path):
@@ -142,10 +175,17 @@ def small(monkeypatch):
     monkeypatch.setattr(data, "BUILT_IN_COUNTS", {True: 40, False: 20})
 
 
-def test_the_cache_is_used(small, tmp_path, monkeypatch):
-    first = data.load("glyphs", root=tmp_path)
+@pytest.mark.parametrize("name", ["glyphs", "glyphs-rgb"])
+@pytest.mark.parametrize("train", [True, False])
+def test_the_cache_is_used(small, tmp_path, monkeypatch, name, train):
+    first = data.load(name, train, root=tmp_path)
     monkeypatch.setattr(glyphs, "draw", lambda *a, **k: pytest.fail("drawn again"))
-    assert torch.equal(data.load("glyphs", root=tmp_path).x, first.x)
+    again = data.load(name, np.bool_(train), root=tmp_path)
+    assert torch.equal(again.x, first.x)
+    assert torch.equal(again.y, first.y)
+    assert len(again.x) == (40 if train else 20)
+    if train:
+        assert torch.equal(data.load(name, root=tmp_path).x, first.x)  # the default
 
 
 def a_new_version_is_drawn_anew(module, root, monkeypatch):
@@ -163,6 +203,68 @@ def test_the_cache_goes_by_version(tmp_path, monkeypatch, caught, plant):
     a_new_version_is_drawn_anew(data, tmp_path / "right", monkeypatch)
     mutant = plant("vaelib.data", "-v{glyphs.VERSION}", "")
     caught("no version", lambda: a_new_version_is_drawn_anew(mutant, tmp_path / "wrong", monkeypatch))
+
+
+OTHER = {  # what a cache of 40 images may hold -> is it right?
+    "right": lambda x, y: {"x": x, "y": y},
+    "too few": lambda x, y: {"x": x[:3], "y": y[:3]},
+    "floats": lambda x, y: {"x": x.astype(np.float32), "y": y},
+    "int8": lambda x, y: {"x": x.astype(np.int8), "y": y},
+    "two channels": lambda x, y: {"x": x.repeat(2, 1), "y": y},
+    "another side": lambda x, y: {"x": x[..., :27], "y": y},
+    "no channel": lambda x, y: {"x": x[:, 0], "y": y},
+    "labels as floats": lambda x, y: {"x": x, "y": y.astype(float)},
+    "labels in uint8": lambda x, y: {"x": x, "y": y.astype(np.uint8)},
+    "labels in a column": lambda x, y: {"x": x, "y": y[:, None]},
+    "other labels": lambda x, y: {"x": x, "y": y + 1},
+    "two labels exchanged": lambda x, y: {"x": x, "y": np.concatenate([y[1::-1], y[2:]])},
+    "labels of the test set": lambda x, y: {"x": x, "y": glyphs.draw(40, seed=1)[1]},
+    "no labels": lambda x, y: {"x": x},
+    "objects": lambda x, y: {"x": x, "y": y.astype(object)},
+}
+
+
+@pytest.mark.parametrize("kind", OTHER)
+def test_a_cache_of_something_else_is_not_used(small, tmp_path, capsys, kind):
+    first = data.load("glyphs", root=tmp_path)
+    path = next(tmp_path.glob("*.npz"))
+    np.savez(path, **OTHER[kind](first.x.numpy(), first.y.numpy()))
+    again = data.load("glyphs", root=tmp_path)
+    assert ("is damaged, so its images are drawn again" in capsys.readouterr().out) == (kind != "right")
+    for images in (again, data.load("glyphs", root=tmp_path)):
+        assert torch.equal(images.x, first.x)
+        assert torch.equal(images.y, first.y)
+        assert (images.x.dtype, images.y.dtype) == (torch.uint8, torch.int64)
+    assert capsys.readouterr().out == ""  # repaired
+
+
+@posix
+def test_a_class_shares_a_folder(small, shared, monkeypatch, capsys):
+    """A teacher fills it; students read, and replace nothing."""
+    first = data.load("glyphs", root=shared)
+    path = next(shared.glob("*.npz"))
+    inode = path.stat().st_ino
+    with bound_by_modes():
+        assert torch.equal(data.load("glyphs", root=shared).x, first.x)
+        assert capsys.readouterr().out == ""
+    path.chmod(0o000)
+    with bound_by_modes():
+        for _ in range(2):
+            assert torch.equal(data.load("glyphs", root=shared).x, first.x)
+            assert capsys.readouterr().out == (
+                f"{path} may not be read by you: its owner can change that. So glyphs is drawn anew each time, in about a second.\n"
+            )
+    path.write_bytes(b"damaged")
+    path.chmod(0o444)
+    with bound_by_modes():
+        assert torch.equal(data.load("glyphs", root=shared).x, first.x)
+        said = capsys.readouterr().out.splitlines()
+        assert [line.partition(" ")[2] for line in said] == [
+            "in the data folder is damaged, so its images are drawn again.",
+            f"cannot be kept in {shared} (Permission denied), so it is drawn anew each time, in about a second.",
+        ]
+    assert path.stat().st_ino == inode
+    assert len(list(shared.iterdir())) == 1
 
 
 @pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "other"])
@@ -189,21 +291,18 @@ def test_a_damaged_cache_is_said_and_drawn_again(small, tmp_path, capsys, damage
     assert len(list(tmp_path.iterdir())) == 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no /proc")
+@posix
 def test_a_folder_that_cannot_be_written_costs_only_time(small, capsys):
     images = data.load("glyphs", root="/proc/vaelib")  # not even root can write there
     assert len(images.x) == 40
     assert "glyphs cannot be kept in /proc/vaelib" in capsys.readouterr().out
 
 
-def test_a_full_disk_leaves_no_half_cache(small, tmp_path, monkeypatch, capsys):
-    def full(file, **arrays):
-        file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    assert len(data.load("glyphs", root=tmp_path).x) == 40
-    assert "No space left on device" in capsys.readouterr().out
+@posix
+def test_a_full_disk_leaves_no_half_cache(small, tmp_path, capsys):
+    with a_disk_with_room_for(10_000):
+        assert len(data.load("glyphs", root=tmp_path).x) == 40
+    assert f"glyphs cannot be kept in {tmp_path} (File too large)" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,54 +316,6 @@ def test_a_data_folder_that_is_a_file(tmp_path, monkeypatch):
         data.load("mnist", root=file)
 
 
-# ---- your own folder
-
-
-def picture(path, colour, size=(20, 20), mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path)
-
-
-def test_a_folder_of_labelled_images(tmp_path, capsys):
-    for k in range(20):
-        picture(tmp_path / "cats" / f"{k:02d}.png", (200, 10, 20))
-        picture(tmp_path / "dogs" / f"{k:02d}.jpg", (0, 0, 255), size=(40, 20))
-    (tmp_path / "dogs" / "05.jpg").write_text("no picture")
-    (tmp_path / "dogs" / ".hidden").write_text("not counted")
-    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
-    said = capsys.readouterr().out
-    assert "35 training images of 3x20x20, 2 label(s); 1 unreadable: 05.jpg." in said
-    assert train.x.shape == (35, 3, 20, 20)
-    assert test.x.shape == (4, 3, 20, 20)
-    assert torch.equal(train.x[0, :, 5, 5], torch.tensor([200, 10, 20], dtype=torch.uint8))
-    assert train.y.tolist() == [0] * 18 + [1] * 17
-    assert data.load(f"folder:{tmp_path}", size=8).x.shape == (35, 3, 8, 8)
-
-
-def test_a_folder_with_its_own_split_and_grey_images(tmp_path):
-    picture(tmp_path / "train" / "a" / "1.png", 100, (100, 80), "L")
-    picture(tmp_path / "test" / "a" / "1.png", 50, (30, 30), "L")
-    train, test = data.load(f"folder:{tmp_path}"), data.load(f"folder:{tmp_path}", train=False)
-    assert train.x.shape == test.x.shape == (1, 1, 32, 32)
-    assert int(train.x[0, 0, 0, 0]) == 100
-    assert int(test.x[0, 0, 0, 0]) == 50
-
-
-def test_folders_that_hold_nothing(tmp_path):
-    with pytest.raises(data.DataError, match="holds no readable image"):
-        data.load(f"folder:{tmp_path}")
-    (tmp_path / "note.txt").write_text("hello")
-    with pytest.raises(data.DataError, match="holds no readable image"):
-        data.load(f"folder:{tmp_path}")
-    with pytest.raises(data.DataError, match="is not a folder"):
-        data.load(f"folder:{tmp_path / 'nowhere'}")
-    picture(tmp_path / "one.png", (1, 2, 3))
-    with pytest.raises(data.DataError, match="no readable test image"):
-        data.load(f"folder:{tmp_path}", train=False)
-    with pytest.raises(ValueError, match="at least 1 pixel"):
-        data.load(f"folder:{tmp_path}", size=0)
-
-
 # ---- batches
 
 
@@ -273,6 +324,10 @@ def test_as_float():
     assert torch.equal(data.as_float(x), torch.tensor([0.0, 0.2, 1.0]))
     labels = torch.tensor([3, 4])
     assert data.as_float(labels) is labels
+    assert data.as_float(torch.zeros(0, 1, 4, 4, dtype=torch.uint8)).dtype == torch.float32
+    for wrong in (None, [0.5], np.zeros(2, np.uint8), 3):
+        with pytest.raises(ValueError, match=r"^x.* was given: use a tensor"):
+            data.as_float(wrong)
 
 
 def binarize_has_the_right_mean(module):
@@ -289,12 +344,15 @@ def test_binarize(caught, plant):
     old = "dtype=x.dtype) < x)"
     for new in ("dtype=x.dtype) > x)", "dtype=x.dtype) < x.square())", "dtype=x.dtype) * 0 + 0.5 < x)"):
         caught(new, lambda new=new: binarize_has_the_right_mean(plant("vaelib.data", old, new)))
-    with pytest.raises(ValueError, match=r"got torch.uint8: use data.as_float first"):
+    with pytest.raises(ValueError, match=r"a uint8 tensor .* use a float tensor .* data.as_float makes floats"):
         data.binarize(torch.zeros(2, dtype=torch.uint8))
-    with pytest.raises(ValueError, match="got values from 0 to 255"):
+    with pytest.raises(ValueError, match=r"x has values from 0 to 255: use images in \[0, 1\]"):
         data.binarize(torch.tensor([0.0, 255.0]))
-    with pytest.raises(ValueError, match="binarize takes images in"):
+    with pytest.raises(ValueError, match="x has values from nan to nan"):
         data.binarize(torch.tensor([0.5, float("nan")]))
+    with pytest.raises(ValueError, match="generator=0 was given"):
+        data.binarize(torch.rand(2), 0)
+    assert data.binarize(torch.zeros(0, 1, 4, 4)).shape == (0, 1, 4, 4)
 
 
 def first_batches(count, start=0, **settings):
@@ -325,6 +383,109 @@ def test_minibatches_refuse_what_cannot_be():
         data.minibatches(x, batch_size=0)
     with pytest.raises(ValueError, match="have 5, 4 examples"):
         data.minibatches(x, x[:4], batch_size=2)
+    for wrong in (
+        None,
+        [x],
+        x.tolist(),
+        "glyphs",
+        torch.utils.data.DataLoader(x),
+        torch.tensor(3.0),
+        x[:0],
+        np.array(["a"]),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^tensors\[1\].* was given: use a tensor \(\.\.\.\) that is not empty\.$"
+        ):
+            data.minibatches(x, wrong, batch_size=2)
+    with pytest.raises(ValueError, match=r"use images.x, or images.x, images.y\.$"):
+        data.minibatches(data.Images(x, x, "mine"), batch_size=2)
+    with pytest.raises(ValueError, match="no tensor was given"):
+        data.minibatches(batch_size=2)
+    with pytest.raises(ValueError, match=r"tensors\[1\] lies on meta"):
+        data.minibatches(x, x.to("meta"), batch_size=2)
+    for settings, said in (
+        ({"start": -1}, "start=-1 was given: use a whole number, at least 0."),
+        ({"start": None}, "start=None was given"),
+        ({"seed": -1}, "seed=-1 was given: use a whole number from 0 to 18446744073709551615."),
+        ({"seed": 0.5}, "seed=0.5 was given"),
+        ({"batch_size": 2.5}, "batch_size=2.5 was given: use a whole number"),
+        ({"batch_size": None}, "batch_size=None was given: use a whole number"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(said)):
+            data.minibatches(x, **({"batch_size": 2} | settings))
+
+
+def test_minibatches_take_arrays_and_numbers_of_numpy():
+    x, y = torch.rand(50, 3), torch.arange(50)
+    expected = [next(data.minibatches(x, y, batch_size=16, seed=5, start=k)) for k in (0, 3)]
+    read_only = x.numpy().copy()
+    read_only.setflags(write=False)
+    for images in (x.numpy(), read_only, x.numpy()[::-1][::-1], x.numpy().astype(">f4")):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            settings = {"batch_size": np.int64(16), "seed": np.uint32(5)}
+            found = [next(data.minibatches(images, y.numpy(), start=np.int8(k), **settings)) for k in (0, 3)]
+        for (a, b), (c, d) in zip(found, expected, strict=True):
+            assert torch.equal(a, c)
+            assert torch.equal(b, d)
+            assert (a.dtype, b.dtype) == (torch.float32, torch.int64)
+
+
+def test_large_seeds_of_minibatches():
+    seeds = (0, 1, 2**31, 2**31 + 1, 1_790_000_000_123_456_789, 2**64 - 1)
+    firsts = {tuple(first_batches(1, start, seed=seed)[0][0].tolist()) for seed in seeds for start in (0, 3)}
+    assert len(firsts) == 2 * len(seeds)
+    x = torch.arange(50)  # as they always were
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(2 * 1_000_003 + 1))
+    assert torch.equal(next(data.minibatches(x, batch_size=16, seed=2, start=3))[0], x[order[:16]])
+    default = next(data.minibatches(x, batch_size=16))[0]
+    assert torch.equal(default, x[torch.randperm(50, generator=torch.Generator().manual_seed(0))[:16]])
+
+
+def whole_batch(module, x):
+    try:
+        return next(module.minibatches(x, batch_size=len(x)))[0]
+    except ValueError as error:
+        raise AssertionError(f"refused: {error}") from error
+
+
+def only_images_are_divided(module):
+    dark = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
+    dark[3, 0, 1, 1] = 2  # 19 black images and a dark one
+    for images in (dark, dark * 0, dark + 253):
+        x = whole_batch(module, images)
+        checks.check("images come as float", x.dtype == torch.float32)
+        checks.check("0 to 255 become 0 to 1", x.sum() * 255 - images.sum(), 1e-3)
+    for shape in ((40,), (40, 7), (40, 4, 4)):  # labels; a few for each example; codes
+        for top in (2, 256):
+            y = torch.randint(0, top, shape, generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+            found = whole_batch(module, y)
+            checks.check("labels and codes keep their type", found.dtype == torch.uint8)
+            checks.check("and their values", found.long().sum(0) - y.long().sum(0), 0)
+    black_or_white = (torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).to(torch.uint8)
+    said = ""
+    try:
+        module.minibatches(torch.zeros(20), black_or_white, batch_size=2)
+    except ValueError as error:
+        said = str(error)
+    checks.check("0 and 1 are refused", said.startswith("tensors[1] has uint8 images of 0 and 1"))
+    checks.check("the cure cures", whole_batch(module, black_or_white.float()).sum() - black_or_white.sum(), 0)
+
+
+def test_only_images_are_divided_by_255(caught, plant):
+    only_images_are_divided(data)
+    for old, new in (
+        ("as_float(t) if t.dim() == 4 else t for", "as_float(t) for"),
+        ("as_float(t) if t.dim() == 4 else t for", "as_float(t) if t.dim() > 1 else t for"),
+        ("as_float(t) if t.dim() == 4 else t for", "as_float(t) if t.dim() > 2 else t for"),
+        ("int(value.max()) == 1", "int(value.max()) <= 1"),
+        ("int(value.max()) == 1", "int(value.max()) <= 2"),
+        ("int(value.max()) == 1", "False"),
+        ("int(value.max()) == 1", "int(value[0].max()) == 1 and False"),
+        ("and value.dim() == 4 and", "and"),
+    ):
+        mutant = plant("vaelib.data", old, new)
+        caught(f"{old} -> {new}", lambda mutant=mutant: only_images_are_divided(mutant))
 
 
 def test_the_command_names_the_known_sets(capsys):
@@ -332,6 +493,6 @@ def test_the_command_names_the_known_sets(capsys):
         data.main(["download", "imagenet"])
     assert stop.value.code == 2
     assert "mnist" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="nothing to download for 'glyphs'"):
+    with pytest.raises(ValueError, match="name='glyphs' was given: use 'mnist' or"):
         data.download("glyphs")
     assert os.environ["VAELIB_DATA"]  # the tests never touch the user's own folder

@@ -5,11 +5,12 @@ import subprocess
 import sys
 
 import numpy as np
+import platformdirs
 import pytest
 import torch
 
 import vaelib
-from vaelib.files import written_whole
+from vaelib import data
 
 
 @pytest.mark.parametrize(
@@ -30,11 +31,33 @@ def test_the_environment_overrides_and_an_argument_overrides_that(monkeypatch):
     assert vaelib.pick_device("cuda:1") == torch.device("cuda", 1)
 
 
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "tpu:0"])
+UNKNOWN = ["gpu", "cuda:x", "cuda:", "cuda:-1", "cuda:\u00b2", "cuda:\u0663", "cuda:1:2", "tpu:0", "meta"]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_an_unknown_device_is_said(monkeypatch, name):
     monkeypatch.setenv("VAELIB_DEVICE", name)
-    with pytest.raises(ValueError, match=r"VAELIB_DEVICE is .* use cpu, cuda, cuda:N or mps"):
+    with pytest.raises(ValueError, match=rf"VAELIB_DEVICE is {name!r}, .* use cpu, cuda, cuda:N or mps"):
         vaelib.pick_device()
+
+
+@pytest.mark.parametrize("name", ["", " ", 0, 0.5, b"cpu", ["cpu"], torch.device("meta"), torch.tensor(1), *UNKNOWN])
+@pytest.mark.parametrize("call", [vaelib.pick_device, vaelib.describe_device])
+def test_what_is_no_device_is_said(call, name):
+    with pytest.raises(ValueError, match=r"^pick_device was given .*, which is no device name: use cpu, .* or mps\.$"):
+        call(name)
+
+
+def test_a_device_is_taken_as_its_name_is(monkeypatch):
+    assert vaelib.pick_device(torch.device("cpu")) == torch.device("cpu")
+    assert vaelib.pick_device(" CPU:0") == torch.device("cpu", 0)
+    assert vaelib.describe_device("cpu") == vaelib.describe_device(torch.device("cpu"))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("cuda", torch.device("cuda")):
+        with pytest.raises(ValueError, match=r"pick_device was given 'cuda', but PyTorch finds 0 cuda device"):
+            vaelib.pick_device(name)
+    with pytest.raises(ValueError, match=r"given 'cuda:1', but PyTorch finds 0 cuda device"):
+        vaelib.describe_device(torch.device("cuda", 1))
 
 
 def test_an_absent_device_is_said(monkeypatch):
@@ -46,11 +69,13 @@ def test_an_absent_device_is_said(monkeypatch):
         vaelib.pick_device()
 
 
-def test_one_line_says_what_is_used():
+def test_one_line_says_what_is_used(monkeypatch):
     line = vaelib.describe_device(torch.device("cpu"))
     assert line.startswith(f"cpu, {torch.get_num_threads()} thread")
     assert ", torch 2." in line
     assert "\n" not in line
+    monkeypatch.setenv("VAELIB_DEVICE", "cpu:0")
+    assert vaelib.describe_device() == line.replace("cpu", "cpu:0", 1)
 
 
 FRESH = """
@@ -110,28 +135,55 @@ def test_seeding_reaches_every_global_generator():
     assert draws[0] == draws[1]
     vaelib.seed_everything(6)
     assert all(a != b for a, b in zip(draws[0], (random.random(), np.random.rand(), torch.rand(1).item()), strict=True))  # noqa: NPY002
-    with pytest.raises(ValueError, match="a seed is an integer"):
-        vaelib.seed_everything(-1)
+    vaelib.seed_everything()
+    assert torch.equal(torch.rand(3), torch.rand(3, generator=torch.Generator().manual_seed(0)))  # the default
+
+
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(3), torch.tensor(3)])
+def test_numbers_of_other_libraries_are_seeds(seed):
+    vaelib.seed_everything(3)
+    expected = (random.random(), np.random.rand(), torch.rand(1).item())  # noqa: NPY002
+    vaelib.seed_everything(seed)
+    assert (random.random(), np.random.rand(), torch.rand(1).item()) == expected  # noqa: NPY002
+
+
+def test_large_seeds(monkeypatch):
+    draws = set()
+    seeds = (3, 2**31, 2**31 + 3, 2**32 + 3, 2**63 + 3, 1_790_000_000_123_456_789, 2**64 - 1)
+    for seed in seeds:
+        vaelib.seed_everything(seed)
+        draws |= {random.random(), np.random.rand()}  # noqa: NPY002 -- nor does one follow the other
+        assert torch.initial_seed() == seed
+    assert len(draws) == 2 * len(seeds)
+    np.random.seed(2**31 + 3)  # noqa: NPY002
+    expected = np.random.rand()  # noqa: NPY002
+    vaelib.seed_everything(2**31 + 3)
+    assert np.random.rand() == expected  # noqa: NPY002
+    for seed in (-1, 2**64, 1.0, True, None, "3", np.arange(2)):
+        with pytest.raises(
+            ValueError, match=r"^seed.* was given: use a whole number from 0 to 18446744073709551615\.$"
+        ):
+            vaelib.seed_everything(seed)
+
+
+@pytest.mark.parametrize("blank", ["", "  "])
+def test_a_setting_of_blanks_is_unset(monkeypatch, blank):
+    for name in ("VAELIB_BUDGET", "VAELIB_DEVICE", "VAELIB_DATA"):
+        monkeypatch.setenv(name, blank)
+    assert vaelib.budget(lesson=1, full=2) == 1
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert vaelib.pick_device() == torch.device("cuda")
+    assert data.folder() == data.folder(platformdirs.user_cache_path("vaelib", appauthor=False))
 
 
 def test_budget(monkeypatch):
     assert vaelib.budget(lesson=1, full=2) == 1
-    monkeypatch.setenv("VAELIB_BUDGET", "full")
-    assert vaelib.budget(lesson=1, full=2) == 2
+    for full in ("full", "FULL", " full "):
+        monkeypatch.setenv("VAELIB_BUDGET", full)
+        assert vaelib.budget(lesson=1, full=2) == 2
     monkeypatch.setenv("VAELIB_BUDGET", "paper")
     with pytest.raises(ValueError, match="VAELIB_BUDGET is 'paper': use lesson"):
         vaelib.budget(lesson=1, full=2)
-
-
-def test_a_file_is_written_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "deep" / "file"
-    with written_whole(path) as file:
-        file.write(b"old")
-    with pytest.raises(RuntimeError), written_whole(path) as file:  # noqa: PT012
-        file.write(b"half of the ne")
-        raise RuntimeError
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in path.parent.iterdir()] == ["file"]
 
 
 def test_import_is_light():

@@ -1,11 +1,14 @@
 """The download command against a server on the loopback interface, in processes of its own."""
 
+import contextlib
 import gzip
 import hashlib
 import http.server
 import io
 import pickle
+import re
 import signal
+import socket
 import sys
 import tarfile
 import threading
@@ -14,6 +17,7 @@ import time
 import numpy as np
 import pytest
 from fresh import Fresh
+from machine import bound_by_modes, posix
 
 from vaelib import data
 
@@ -21,6 +25,9 @@ DRIVER = """
 import torchvision
 from vaelib import data
 os.environ["VAELIB_DATA"] = root
+for variable in ("http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
+    os.environ.pop(variable, None)
+os.environ.update(environment)
 if most_bytes:  # a write past that fails, as on a full disk
     import resource
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -112,16 +119,18 @@ def server(files):
         server.shutdown()
 
 
-def start(files, port, root, *names, timeout=10, most_bytes=None):
+def start(files, port, root, *names, timeout=10, most_bytes=None, before=(), environment=()):
+    """``before``: ports of mirrors that are tried first."""
     made, lists = files
-    url = f"http://127.0.0.1:{port}/"
+    *others, url = [f"http://127.0.0.1:{number}/" for number in (*before, port)]
     meta = {"filename": "batches.meta", "key": "label_names", "md5": lists["batches.meta"]}
     batches = [[k, v] for k, v in lists.items() if k.startswith("data")]
     return Fresh(
         DRIVER,
         root=str(root),
         names=names,
-        mirrors=[url],
+        mirrors=[*others, url],
+        environment=dict(environment),
         resources=[(n, md5(b)) for n, b in made.items() if "ubyte" in n],
         cifar=[
             f"{url}cifar-10-python.tar.gz",
@@ -271,3 +280,151 @@ def test_a_data_folder_that_is_a_file_is_one_sentence(files, server, tmp_path):
     code, _, err = start(files, server.server_port, tmp_path / "file", "mnist").finish()
     assert code == 1
     assert sentence(err) == [f"VAELIB_DATA is {str(tmp_path / 'file')!r}, a file: give a folder for the image sets."]
+
+
+ANSWERS = {  # that are not HTTP, or not all of it -> words of the sentence
+    "another protocol": (b"SSH-2.0-\x1b[31mx\r\n", "a bad answer: SSH-2.0-?[31mx"),
+    "a long line": (b"x" * 70_000 + b"\r\n", "a bad answer: "),
+    "a long header": (b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 70_000 + b"\r\n\r\n", "a bad answer: got more than"),
+    "many headers": (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", "a bad answer: got more than"),
+    "no chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\nhalf", "a bad answer: IncompleteRead"),
+    "chunks of no size": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nhalf", "a bad answer: "),
+    "nothing": (b"", ""),
+    "a page": (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nLogin", "(File not found or corrupted)"),
+    "its own words": (b"HTTP/1.1 500 \x1b[31mNo\r\nContent-Length: 0\r\n\r\n", "(HTTP Error 500: ?[31mNo)"),
+    "a way to nowhere": (b"HTTP/1.1 302 Found\r\nLocation: gopher://x/\r\nContent-Length: 0\r\n\r\n", ""),
+}
+
+
+@pytest.fixture
+def answering():
+    """``answering(reply)``: the port of a server that says this to whoever connects, and hangs up; None: that stays silent."""
+    sockets = []
+
+    def begin(reply):
+        listening = socket.create_server(("127.0.0.1", 0))
+        sockets.append(listening)
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listening.accept()
+                    sockets.append(connection)
+                    if reply is not None:
+                        connection.recv(10_000)
+                        connection.sendall(reply)
+                        connection.close()
+
+        threading.Thread(target=serve, daemon=True).start()
+        return listening.getsockname()[1]
+
+    yield begin
+    for each in sockets:
+        each.close()
+
+
+def told_once(code, err, words):
+    assert code == 1, err
+    assert len(sentence(err)) == 1, err
+    (line,) = sentence(err)
+    assert line.isprintable()
+    assert len(line) < 500
+    assert re.match("[a-z0-9]+ was not downloaded: it could not be fetched or written to .*. Mend that, then run", line)
+    assert words in line
+
+
+def test_an_answer_that_is_not_http_is_one_sentence(files, answering, tmp_path):
+    for kind, (reply, words) in ANSWERS.items():
+        code, _, err = start(files, answering(reply), tmp_path / kind, "mnist").finish()
+        told_once(code, err, words)
+    code, _, err = start(files, answering(ANSWERS["another protocol"][0]), tmp_path, "cifar10").finish()
+    told_once(code, err, "SSH-2.0")
+
+
+def test_a_mirror_that_fails_is_followed_by_the_next(files, server, answering, tmp_path):
+    bad = [answering(reply) for reply in (None, *(reply for reply, _ in ANSWERS.values()))]
+    code, out, err = start(files, server.server_port, tmp_path, "mnist", before=[9, *bad], timeout=1).finish()
+    assert code == 0, err
+    assert "mnist: 60,000 training and 10,000 test images, whole" in out
+    assert data.load("mnist", root=tmp_path).x[7, 0, 3, 4] == 7
+
+
+def test_a_mirror_that_has_half_of_it_is_followed_by_the_next(files, tmp_path):
+    """The second mirror gives what the first had not; what the first gave stays."""
+    first, second = (Server({**files[0]}) for _ in range(2))
+    del first.content["t10k-images-idx3-ubyte.gz"]
+    with first, second:
+        for each in (first, second):
+            threading.Thread(target=each.serve_forever, args=(0.05,), daemon=True).start()
+        code, _, err = start(files, second.server_port, tmp_path, "mnist", before=[first.server_port]).finish()
+        assert code == 0, err
+        assert set(second.bodies) == {"t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"}
+        first.shutdown(), second.shutdown()
+
+
+PROXIES = {  # as people set them -> words of the sentence
+    "127.0.0.1:{port}": "a bad answer: SSH-2.0",
+    "127.0.0.1:9": "Connection refused",
+    "host:port": "a bad address: nonnumeric port: 'port'",
+    "://": "a bad address",
+    "http://.a..b:1": "idna",
+}
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_a_proxy_that_is_none_is_one_sentence(files, answering, tmp_path, proxy):
+    given = proxy.format(port=answering(ANSWERS["another protocol"][0]))
+    code, _, err = start(files, 9, tmp_path, "mnist", environment={"http_proxy": given}).finish()
+    told_once(code, err, PROXIES[proxy])
+
+
+@pytest.fixture
+def laid_out(files, shared, monkeypatch):
+    """MNIST in a folder of another user's, by hand."""
+    import torchvision  # noqa: F401 -- another user may not be able to load it
+
+    raw = shared / "MNIST" / "raw"
+    raw.mkdir(parents=True)
+    for name, content in files[0].items():
+        if "ubyte" in name:
+            (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    monkeypatch.setenv("VAELIB_DATA", str(shared))
+    return raw
+
+
+@posix
+def test_who_may_not_write_is_told_that_a_set_is_whole(laid_out, shared, capsys):
+    shared.chmod(0o555)
+    with bound_by_modes():
+        assert data.main(["download", "mnist"]) == 0
+    assert capsys.readouterr() == (f"mnist: 60,000 training and 10,000 test images, whole, in {shared}\n", "")
+    assert [p.name for p in shared.iterdir()] == ["MNIST"]  # no lock
+
+    (laid_out / "train-labels-idx1-ubyte").write_bytes(b"damaged")
+    with bound_by_modes():
+        assert data.main(["download", "mnist"]) == 1
+    (line,) = sentence(capsys.readouterr().err)
+    assert line == (
+        f"mnist was not downloaded: it could not be fetched or written to {shared} (Permission denied). "
+        "Mend that, then run it again."
+    )
+
+
+@posix
+@pytest.mark.parametrize("closed", ["train-labels-idx1-ubyte", "../../MNIST"])
+def test_a_set_that_may_not_be_read_is_left_as_it_is(laid_out, shared, capsys, closed):
+    path = (laid_out / closed).resolve()
+    path.chmod(0o000)
+    try:
+        with bound_by_modes():
+            for _ in range(2):
+                with pytest.raises(
+                    data.DataError, match=rf"^mnist: {path}.* may not be read by you: its owner can change that\.$"
+                ):
+                    data.load("mnist")
+                assert data.main(["download", "mnist"]) == 1
+            assert "may not be read by you" in capsys.readouterr().err
+    finally:
+        path.chmod(0o755)
+    assert [p.name for p in shared.iterdir()] == ["MNIST"]
+    assert data.load("mnist").x.shape == (60_000, 1, 28, 28)

@@ -108,6 +108,7 @@ LETS_THROUGH = {
         ((CODES.to(torch.uint16), 0, 3, "no other"), CODES.to(torch.uint16)),
     ],
     "finite": [((X,), X), ((CODES,), CODES), ((X[:0],), X[:0]), ((X.half() * 60000,), X.half() * 60000)],
+    "here": [((X,), X), ((CODES,), CODES), ((X[:0],), X[:0]), ((X.clone().requires_grad_(),), X)],
     "finite_weights": [((MODEL,), MODEL), ((nn.ReLU(),), None)],
     "broadcast": [
         ((X, "m", X), torch.Size((2, 3))),
@@ -261,6 +262,7 @@ REFUSES = {
         ((X / 0,), "n has 6 values that are NaN or infinite, of 6: use finite ones."),
         ((torch.tensor([math.nan, 1, -math.inf]),), "n has 2 values that are NaN or infinite, of 3: use finite ones."),
     ],
+    "here": [((X.to("meta"),), f"n {ON_META}"), ((CODES.to("meta"),), f"n {ON_META}")],
     "broadcast": [
         ((X, "m", X.T), "n (2, 3) and m (3, 2) were given: use shapes that broadcast."),
         ((X, "m", X[:, :2]), "n (2, 3) and m (2, 2) were given: use shapes that broadcast."),

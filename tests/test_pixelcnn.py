@@ -1,7 +1,9 @@
 """vaelib.pixelcnn and vaelib.causal: enumeration, Jacobians, masked convolutions, frequencies of samples; with planted errors."""
 
 import itertools
+import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -304,6 +306,27 @@ def test_samples_have_the_probabilities_of_the_model(kind):
     assert chi_square < 50  # 15 degrees of freedom: 1 in 100,000 exceeds it
 
 
+@pytest.mark.parametrize("kind", SMALL)
+def test_samples_are_drawn_with_their_generator(kind):
+    model = made(kind, 4)
+    for cached in (True, False):
+        draws = [model.sample(2, (3, 4), cached, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+        assert torch.equal(*draws[:2])
+        assert not torch.equal(*draws[1:])
+
+
+def test_rare_levels_are_drawn_by_a_model_in_bfloat16_too():
+    """Probability 1 in 1,000 against 999: noise drawn with bfloat16's 8 digits does not know such numbers."""
+    model = pixelcnn.PixelCNN(2, hidden=2, layers=1).bfloat16()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.zero_()
+        model.head.out[0].bias[0] = 7
+    n, p = 200_000, 1 / (1 + math.exp(7))
+    drawn = int(model.sample(n, (1, 1), generator=torch.Generator().manual_seed(0)).sum())
+    assert abs(drawn - n * p) < 5 * (n * p) ** 0.5
+
+
 @pytest.mark.parametrize("kind", ["gated", "++ logistic"])
 def test_temperature(kind):
     """Near 0 nothing is left to chance; for a softmax each level is the likeliest one, given those before."""
@@ -362,10 +385,84 @@ def test_sampling_leaves_the_model_as_it_was(monkeypatch):
     assert torch.equal(*again)  # no dropout
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert all(p.grad is None for p in model.parameters())
+    model.head.eval()  # frozen, while the rest trains
+    model.sample(1, (1, 1))
+    assert not model.head.training
+    assert model.level.training
     monkeypatch.setattr(model, "_draw", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.sample(2, (4, 4))
     assert model.training
+
+
+def without_dropout(module):
+    """Two ways to the same samples, which are those of eval mode, cached or not; nothing of the mode is left changed."""
+    model = made("++", 8, module=module, dropout=0.5).train()
+    with torch.no_grad():
+        for p in (*model.level.parameters(), *model.head.parameters()):
+            p *= 0 if p.dim() == 1 else 3  # what the blocks say, matters
+    drawn = [model.sample(4, (4, 4), cached, torch.Generator().manual_seed(1)) for cached in (True, False)]
+    assert all(part.training for part in model.modules())
+    usual = model.eval().sample(4, (4, 4), True, torch.Generator().manual_seed(1))
+    assert torch.equal(drawn[0], usual)
+    assert torch.equal(drawn[1], usual)
+
+
+def test_there_is_no_dropout_in_samples_without_the_cache(caught, plant):
+    without_dropout(pixelcnn)
+    for old, new in [
+        ("with eval_mode(self), torch", "with torch"),
+        ("with eval_mode(self), torch", "self.eval()\n        with torch"),
+    ]:
+        caught(new, lambda old=old, new=new: without_dropout(plant("vaelib.pixelcnn", old, new)))
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_weights_that_are_not_finite_give_no_samples(kind):
+    model = made(kind)
+    name, weight = list(model.named_parameters())[-1]
+    with torch.no_grad():
+        weight.view(-1)[0] = math.nan
+    says = rf"^the {type(model).__name__} has weights that are NaN or infinite, in {name}: train it again\.$"
+    with pytest.raises(ValueError, match=says):
+        model.sample(2, (4, 4))
+
+
+# what the published tables would count: weights of each convolution, k_h * k_w * inputs * outputs, and biases
+def count_of(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_defaults():
+    h = 64
+    head = h * h + h + 2 * h + 2
+    first, masked = 2 * h * (3 * 7 + 3) + h, h * h * (3 + 2) + h
+    assert count_of(pixelcnn.PixelCNN(2)) == first + 6 * (masked + h * h) + head
+    first = 2 * 2 * h * (3 * 7 + 3) + 2 * h
+    layer = 2 * h * h * (2 * 3 + 2) + 2 * h
+    across, residual, skip = 2 * h * 2 * h + 2 * h, h * h, 7 * h * h + h
+    assert count_of(pixelcnn.GatedPixelCNN(2)) == first + 6 * layer + 7 * across + 6 * residual + skip + head
+    mixture = h * h + h + 10 * 3 * (h + 1)  # ten weights, means and scales
+    above, masked = (lambda i, o: i * o * 6 + o), (lambda i, o: i * o * 5 + o)
+    pair = above(2 * h, h) + above(2 * h, 2 * h) + masked(2 * h, h) + masked(2 * h, 2 * h) + 2 * h * h
+    mirrored = pair + 2 * 2 * h * h
+    between = above(h, h) + masked(h, h) + 2 * (4 * h * h + h)
+    model = pixelcnn.PixelCNNpp(256)
+    first = above(2, h) + 2 * h * 4 + h
+    assert count_of(model) == first + 3 * 2 * pair + 2 * 2 * mirrored + 2 * between + mixture
+    assert {part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)} == {0.0}
+    assert isinstance(model.head, pixelcnn._LogisticHead)
+    assert isinstance(pixelcnn.PixelCNNpp(8, hidden=4, ordered=False).head, pixelcnn._CategoricalHead)
+    assert (model.channels, model.labels) == (1, 0)
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_numpy_s_numbers_are_numbers(kind):
+    model = made(kind, np.int64(3), np.int32(1), layers=np.int64(1))
+    assert type(model.levels) is type(model.channels) is int
+    generators = [torch.Generator().manual_seed(1) for _ in range(2)]
+    drawn = model.sample(np.int64(2), np.array([2, 3]), generator=generators[0], temperature=np.float32(0.5))
+    assert torch.equal(drawn, model.sample(2, (2, 3), generator=generators[1], temperature=0.5))
 
 
 def test_what_the_cache_keeps_does_not_grow_with_the_image():
@@ -415,9 +512,18 @@ def test_bfloat16_changes_log_prob_little():
     torch.testing.assert_close(rough, exact, rtol=2e-2, atol=0)
 
 
-def test_images_of_bytes_are_taken_too():
-    model, x = made("gated", 3), images(2, 1, 4, 4)
-    assert torch.equal(model.log_prob(x), model.log_prob(x.to(torch.uint8)))
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32], ids=str)
+@pytest.mark.parametrize("kind", SMALL)
+def test_integers_of_any_type_are_taken(kind, dtype):
+    levels = min(256, torch.iinfo(dtype).max + 1)
+    model, x, y = made(kind, levels, layers=1, labels=3), images(2, 1, 4, 4, levels=levels), torch.tensor([2, 0])
+    assert torch.equal(model.log_prob(x.to(dtype), y.to(dtype)), model.log_prob(x, y))
+    mask = torch.arange(16).view(4, 4) < 7
+    completed = [
+        model.sample(2, (4, 4), generator=torch.Generator().manual_seed(1), given=x.to(t), mask=mask, labels=y.to(t))
+        for t in (dtype, torch.int64)
+    ]
+    assert torch.equal(*completed)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA here")
@@ -428,7 +534,16 @@ def test_on_cuda(kind):
     model.cuda()
     torch.testing.assert_close(model.log_prob(x.cuda()).cpu(), on_cpu)
     generator = torch.Generator("cuda").manual_seed(0)
-    assert model.sample(2, (6, 6), generator=generator).device.type == "cuda"
+    mask = torch.ones(6, 6, dtype=torch.bool)  # what is given may lie on the CPU
+    drawn = model.sample(2, (6, 6), generator=generator, given=x, mask=mask)
+    assert drawn.device.type == "cuda"
+    assert torch.equal(drawn.cpu(), x)
+    with pytest.raises(ValueError, match="given has values from 1 to"):  # and is looked at wherever it lies
+        model.sample(2, (6, 6), given=x.cuda() + 1, mask=mask)
+    with pytest.raises(ValueError, match="generator, an object of type Generator, was given"):
+        model.sample(2, (6, 6), generator=torch.Generator())
+    with pytest.raises(ValueError, match="x lies on cpu, and what it meets on cuda"):
+        model(x)
 
 
 # ---- bad input
@@ -437,12 +552,15 @@ def test_on_cuda(kind):
 @pytest.mark.parametrize(
     ("attempt", "says"),
     [
-        (lambda m: m(images(2, 1, 4, 4).float()), r"torch.float32 were given to a model of integers \(B, 1, H, W\)"),
-        (lambda m: m(images(2, 1, 4, 4) + 1), "levels from 1 to 3 were given: this model's go from 0 to 2"),
-        (lambda m: m(images(2, 1, 4, 4) - 1), "levels from -1"),
-        (lambda m: m(images(2, 3, 4, 4)), r"images \(2, 3, 4, 4\)"),
-        (lambda m: m(images(4, 4)), r"images \(4, 4\)"),
-        (lambda m: m(images(0, 1, 4, 4)), r"images \(0, 1, 4, 4\)"),
+        (
+            lambda m: m(images(2, 1, 4, 4).float()),
+            r"a float32 tensor \(2, 1, 4, 4\), was given: use an integer tensor \(B, 1, H, W\)",
+        ),
+        (lambda m: m(images(2, 1, 4, 4) + 1), "x has values from 1 to 3: use levels from 0 to 2"),
+        (lambda m: m(images(2, 1, 4, 4) - 1), "values from -1"),
+        (lambda m: m(images(2, 3, 4, 4)), r"\(2, 3, 4, 4\), was given: .* \(B, 1, H, W\)"),
+        (lambda m: m(images(4, 4)), r"\(4, 4\), was given: .* \(B, 1, H, W\)"),
+        (lambda m: m(images(0, 1, 4, 4)), r"\(0, 1, 4, 4\), was given: .* not empty"),
         (lambda m: m(images(2, 1, 4, 4), torch.tensor([0, 1])), "labels were given to a model made with labels=0"),
         (lambda m: m.sample(0, (4, 4)), "n=0"),
         (lambda m: m.sample(2, (4, 0)), r"shape=\(4, 0\)"),
@@ -451,9 +569,36 @@ def test_on_cuda(kind):
         (lambda m: m.sample(2, (4, 4), temperature=float("nan")), "temperature=nan"),
         (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4)), "give both"),
         (lambda m: m.sample(2, (4, 4), given=images(2, 1, 3, 4), mask=torch.ones(4, 4) > 0), r"\(2, 1, 3, 4\)"),
-        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4), mask=torch.ones(4, 4)), "mask is bool"),
+        (
+            lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4), mask=torch.ones(4, 4)),
+            r"mask, a float32 .* use a bool tensor \(4, 4\)",
+        ),
         (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4) + 1, mask=torch.ones(4, 4) > 0), "from 1 to 3"),
-        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4) * 1.0, mask=torch.ones(4, 4) > 0), "the given images"),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4) * 1.0, mask=torch.ones(4, 4) > 0), "given, a float32"),
+        (lambda m: m(None), "x=None was given"),
+        (lambda m: m.log_prob(np.zeros((2, 1, 4, 4), int)), r"x, an? int64 NumPy array"),
+        (lambda m: m.log_prob([[[[0, 1]]]]), "x=.* was given: use an integer tensor"),
+        (lambda m: m(images(2, 1, 4, 4).to("meta")), "x lies on meta, and what it meets on cpu"),
+        (lambda m: m(images(2, 1, 4, 4).to(torch.int8) - 2), "values from -2"),
+        (lambda m: m(images(2, 1, 4, 4), cached="yes"), "cached='yes' was given: use True or False"),
+        (lambda m: m.sample("two", (4, 4)), "n='two'"),
+        (lambda m: m.sample(2, 4), "shape=4 was given: use 2 whole numbers"),
+        (lambda m: m.sample(2, (4, 4), generator=7), "generator=7 was given: use torch.Generator"),
+        (lambda m: m.sample(2, (4, 4), temperature="cold"), "temperature='cold'"),
+        (lambda m: m.sample(2, (4, 4), given="x", mask=torch.ones(4, 4) > 0), "given='x' was given"),
+        (
+            lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4), mask=[[True]]),
+            "mask=.* was given: use a bool tensor",
+        ),
+        (lambda m: m.sample(2, (4, 4), given=images(2, 1, 4, 4), mask=torch.ones(3, 1, 4, 4) > 0), r"\(2, 1, 4, 4\)"),
+        (
+            lambda m: m.sample(1, (4, 4), given=images(1, 1, 4, 4).to("meta"), mask=torch.ones(4, 4) > 0),
+            "given lies on",
+        ),
+        (
+            lambda m: m.sample(1, (4, 4), given=images(1, 1, 4, 4), mask=(torch.ones(4, 4) > 0).to("meta")),
+            "mask lies on",
+        ),
     ],
 )
 def test_bad_input_gets_one_sentence(attempt, says):
@@ -469,16 +614,35 @@ def test_bad_input_gets_one_sentence(attempt, says):
         (lambda: pixelcnn.PixelCNN(2, channels=0), "channels=0"),
         (lambda: pixelcnn.GatedPixelCNN(2, layers=0), "layers=0"),
         (lambda: pixelcnn.GatedPixelCNN(2, kernel=4), "kernel=4"),
-        (lambda: pixelcnn.PixelCNN(2, kernel=1), "size 1"),
+        (lambda: pixelcnn.PixelCNN(2, kernel=1), "kernel=1"),
         (lambda: pixelcnn.PixelCNNpp(2, scales=0), "scales=0"),
         (lambda: pixelcnn.PixelCNNpp(2, dropout=1.0), "dropout=1.0"),
         (lambda: pixelcnn.PixelCNN(2, likelihood="softmax"), "likelihood='softmax'"),
         (lambda: pixelcnn.PixelCNN(2, likelihood="logistic", ordered=False), "ordered=False"),
-        (lambda: causal.Masked("C", 1, 1, 3), "kind 'C'"),
+        (lambda: causal.Masked("C", 1, 1, 3), "kind='C' was given: use 'A' or 'B'"),
         (lambda: made("gated", labels=3)(images(2, 1, 4, 4)), "labels were not given"),
-        (lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0, 3])), "labels from 0 to 3"),
-        (lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0])), r"labels \(1,\)"),
+        (lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0, 3])), "labels has values from 0 to 3"),
+        (
+            lambda: made("gated", labels=3)(images(2, 1, 4, 4), torch.tensor([0])),
+            r"labels, an? int64 tensor \(1,\), .* \(2,\)",
+        ),
         (lambda: made("gated", labels=3).sample(2, (4, 4)), "labels were not given"),
+        (
+            lambda: made("gated", labels=3).sample(2, (4, 4), labels=[0, 1]),
+            r"labels=\[0, 1\] was given: use an integer tensor",
+        ),
+        (lambda: made("gated", labels=3).sample(1, (4, 4), labels=torch.tensor([0]).to("meta")), "labels lies on meta"),
+        (lambda: pixelcnn.PixelCNN("two"), "levels='two'"),
+        (lambda: pixelcnn.PixelCNN(2, hidden=1.5), "hidden=1.5"),
+        (lambda: pixelcnn.PixelCNN(2, mixtures=0), "mixtures=0"),
+        (lambda: pixelcnn.PixelCNN(2, labels=-1), "labels=-1"),
+        (lambda: pixelcnn.PixelCNN(2, ordered="no"), "ordered='no' was given: use True or False"),
+        (lambda: pixelcnn.PixelCNN(2, layers=1, kernel=2), "kernel=2 was given: use a whole number, at least 3"),
+        (lambda: pixelcnn.GatedPixelCNN(2, first_kernel=None), "first_kernel=None"),
+        (lambda: pixelcnn.PixelCNNpp(2, scales=1.0), "scales=1.0"),
+        (lambda: pixelcnn.PixelCNNpp(2, layers=None), "layers=None"),
+        (lambda: causal.Masked("A", 0, 1, 3), "inputs=0"),
+        (lambda: causal.Masked("A", 1, 1, 4), "k=4 was given: use an odd number"),
     ],
 )
 def test_bad_arguments_get_one_sentence(attempt, says):

@@ -1,7 +1,9 @@
 """vaelib.quantize and vaelib.vqvae, against brute force, scikit-learn, finite differences and another library."""
 
+import copy
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +15,7 @@ from vaelib import data, quantize, train
 from vaelib.nets import ConvResidualBlock, conv_down, conv_up
 from vaelib.pixelcnn import GatedPixelCNN
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
-from vaelib.vqvae import VQVAE, load_codes, save_codes
+from vaelib.vqvae import VQVAE
 
 
 def seeded(seed=0):
@@ -125,6 +127,59 @@ def test_autocast_flips_no_word(caught):
 
     search(torch.float32)
     caught("search in bfloat16", lambda: search(torch.bfloat16))
+
+
+def search_is_brute_force(module, z, words, used=None, look=None):
+    """Against all distances in double precision; what float32 may mistake is bounded by lengths from amid the words in use."""
+    quantizer = module.VectorQuantizer(*words.shape).eval()
+    with torch.no_grad():
+        quantizer.codebook.copy_(words)
+        if used is not None:
+            quantizer.usage.copy_(used / used.sum())
+    look = slice(None) if look is None else look
+    codes, z = quantizer(z).codes[look], z[look].double()
+    near = words[slice(None) if used is None else used].double()
+    distances = torch.cdist(z, words.double(), compute_mode="donot_use_mm_for_euclid_dist").square()
+    excess = (distances.gather(1, codes[:, None])[:, 0] - distances.min(1).values).max()
+    from_there, longest = (z - near.mean(0)).norm(dim=1).max(), (near - near.mean(0)).norm(dim=1).max()
+    assert float(excess) <= 4 * (z.shape[1] + 1) * 2**-24 * float(longest * (from_there + longest))
+
+
+def words_anywhere(module):
+    z, words = maps(2000, 8), maps(64, 8, seed=1)
+    for offset in (0, -30, 1000, 1e5):
+        search_is_brute_force(module, z + offset, words + offset)
+    search_is_brute_force(module, z + 1e7, words)  # before training: latents far from every word
+    search_is_brute_force(module, 1000 * z, words)
+    dead = torch.arange(64) % 2 == 0  # where they began, while the others followed the latents
+    search_is_brute_force(module, z + 1000, torch.where(dead[:, None], words, words + 1000), ~dead)
+
+
+def test_the_nearest_word_is_found_far_from_0(caught, plant):
+    words_anywhere(quantize)
+    for old, new in [
+        ("centre = share @ words / share.sum()", "centre = 0 * words[0]"),
+        ("centre = share @ words / share.sum()", "centre = flat.mean(0)"),
+        ("centre = share @ words / share.sum()", "centre = words.mean(0)"),
+        ("part - centre", "part"),
+        ("words = words - centre", "pass"),
+    ]:
+        caught(new, lambda old=old, new=new: words_anywhere(plant("vaelib.quantize", old, new)))
+
+
+def test_so_it_is_in_pieces_as_large_as_a_gpu_s(monkeypatch, held):
+    monkeypatch.setattr(quantize, "_CPU_DISTANCES", quantize._GPU_DISTANCES)
+    some = torch.randint(2**17, (1000,), generator=seeded(3))
+    search_is_brute_force(quantize, maps(2**17, 4) + 1000, maps(512, 4, seed=1) + 1000, look=some)
+    assert held == [2**26]
+
+
+def test_half_a_precision_is_enough_for_the_weights():
+    """A model in bfloat16 has bfloat16 latents and words; which is nearest is found in float32."""
+    quantizer, z = VectorQuantizer(64, 16).bfloat16().eval(), maps(40, 16, 4, 4).bfloat16()
+    found = quantizer(z)
+    assert torch.equal(found.codes, clearly_nearest(z.movedim(1, -1), quantizer.codebook))
+    assert found.z_q.dtype == torch.bfloat16
 
 
 def test_layout_does_not_matter():
@@ -352,6 +407,57 @@ def test_revival(decay):
     assert torch.equal(again.codebook.detach(), now)
 
 
+def test_revival_is_drawn_with_its_generator():
+    z = maps(50, 3)
+
+    def revived(seed):
+        quantizer = VectorQuantizer(8, 3)
+        quantizer.revive(z, generator=seeded(seed))
+        return quantizer.codebook.detach()
+
+    assert torch.equal(revived(1), revived(1))
+    assert not torch.equal(revived(1), revived(2))
+
+
+def test_dead_is_below_a_tenth_of_the_fair_share():
+    quantizer, z = VectorQuantizer(4, 2), maps(9, 2)
+    quantizer.usage.copy_(torch.tensor([0.5, 0.2, 0.0249, 0.0251]))
+    before = quantizer.codebook.detach().clone()
+    assert int(quantizer.revive(z)) == 1
+    assert (quantizer.codebook == before).all(1).tolist() == [True, True, False, True]
+
+
+def nothing_comes_of_nan(module):
+    """On a GPU in training, where nobody looks: a vector with NaN or infinity in it teaches nothing, and nothing moves to it."""
+    module._look = lambda finite, training: None
+    z = maps(60, 4)
+    z[::3, 1], z[1, 0] = math.nan, math.inf
+    good = torch.isfinite(z).all(1)
+    quantizer = module.VectorQuantizer(6, 4, decay=0.9)
+    moved = int(quantizer.revive(z, generator=seeded(1)))
+    assert 0 < moved < 6  # the others' turn comes with the next batch
+    assert off(quantizer.codebook, torch.cat((z[good], quantizer.codebook[quantizer.usage == 0]))) == 0
+    assert int((quantizer.usage > 0).sum()) == moved
+    before = copy.deepcopy(quantizer)
+    codes = quantizer(z).codes
+    each = F.one_hot(codes, 6).double()[good].T
+    assert torch.allclose(quantizer.usage, 0.9 * before.usage + 0.1 * each.sum(1).float() / 60)
+    assert torch.allclose(quantizer.size, 0.9 * before.size + 0.1 * each.sum(1).float() / 60)
+    assert torch.allclose(quantizer.total, 0.9 * before.total + 0.1 * (each @ z[good].double()).float() / 60)
+    assert torch.isfinite(quantizer.codebook).all()
+
+
+def test_nothing_comes_of_nan_where_nobody_looks(caught, plant):
+    nothing_comes_of_nan(plant("vaelib.quantize", "import math", "import math"))
+    for old, new in [
+        ("flat = flat.where(finite[:, None], 0)", "pass"),
+        ("finite.to(flat.dtype) / len(flat)", "torch.full_like(flat[:, 0], 1 / len(flat))"),
+        ("dead &= finite[chosen]", "pass"),
+        ("dead &= finite[chosen]", "dead &= finite.all()"),
+    ]:
+        caught(new, lambda old=old, new=new: nothing_comes_of_nan(plant("vaelib.quantize", old, new)))
+
+
 def test_a_new_codebook_starts_from_data():
     quantizer = VectorQuantizer(8, 3)
     z = maps(2, 3, 4, 4, seed=5) + 100
@@ -411,6 +517,23 @@ def test_every_word_of_the_grid_comes_back():
     ]  # fmt: skip
 
 
+INTEGERS = [torch.uint8, torch.int8, torch.int16, torch.uint16, torch.int32, torch.int64]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+def test_words_are_looked_up_by_integers_of_any_type(dtype):
+    """256 words: with bytes, counting in their own type would overflow."""
+    grid, book = FiniteScalarQuantizer([2, 4, 2, 4, 4]), VectorQuantizer(256, 3)
+    codes = torch.arange(min(256, torch.iinfo(dtype).max + 1)).view(2, -1)
+    for quantizer in (grid, book):
+        vectors = quantizer.lookup(codes.to(dtype))
+        assert torch.equal(vectors, quantizer.lookup(codes))
+    assert torch.equal(vectors.movedim(1, -1), book.codebook[codes])
+    place = torch.stack([(codes // step) % base for step, base in ((1, 2), (2, 4), (8, 2), (16, 4), (64, 4))], 1)
+    right = 2 * place.double() / torch.tensor([1, 3, 1, 3, 3])[:, None] - 1
+    assert torch.allclose(grid.lookup(codes.to(dtype)).double(), right)
+
+
 def test_the_grid_passes_the_gradient_of_tanh():
     quantizer = FiniteScalarQuantizer([5, 5])
     z = maps(3, 2, 2, 2, seed=1).requires_grad_()
@@ -440,6 +563,78 @@ def test_the_default_is_the_published_network():
     assert sum(p.numel() for p in model.parameters()) == down + up
 
 
+def test_defaults():
+    q = VQVAE().quantizer
+    assert (q.codes, q.dim, q.decay, q.commitment) == (512, 64, 0.99, 0.25)
+    assert (VectorQuantizer(4, 2).decay, VectorQuantizer(4, 2).commitment) == (None, 0.25)
+    assert VQVAE().shape == (3, 32, 32)
+
+
+def test_numpy_s_numbers_are_numbers():
+    q = VectorQuantizer(np.int64(4), np.int32(2), decay=np.float64(0.5), commitment=np.float32(0.25))
+    assert [type(value) for value in (q.codes, q.dim, q.decay, q.commitment)] == [int, int, float, float]
+    assert FiniteScalarQuantizer(np.array([3, 5])).codes == 15
+    assert VQVAE(np.array([1, 8, 12]), q, width=8, residual=4).shape == (1, 8, 12)
+
+
+def test_pixels_are_centred_before_and_moved_back_behind():
+    model, x = small(), torch.rand(2, 3, 16, 16, generator=seeded())
+    model.encoder = nn.Identity()
+    assert torch.equal(model.latents(x), x - 0.5)
+    with torch.no_grad():
+        for p in model.decoder[-1].parameters():
+            p.zero_()
+        assert (model.decode(torch.zeros(2, 4, 4, dtype=torch.int64)) == 0.5).all()
+
+
+def test_images_need_not_be_square():
+    torch.manual_seed(0)
+    model = VQVAE((1, 8, 20), VectorQuantizer(12, 5), width=8, residual=4).eval()
+    x_hat, q = model(torch.rand(2, 1, 8, 20))
+    assert q.codes.shape == (2, 2, 5)
+    assert x_hat.shape == (2, 1, 8, 20)
+    assert torch.equal(model.decode(q.codes), x_hat)
+    prior = GatedPixelCNN(12, hidden=4, layers=1, first_kernel=3, ordered=False)
+    assert model.sample(3, prior).shape == (3, 1, 8, 20)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("quantizer", [VectorQuantizer(8, 3), FiniteScalarQuantizer([2, 4])], ids=["book", "grid"])
+def test_a_model_of_another_precision_takes_the_images_and_words_of_others(quantizer, dtype):
+    torch.manual_seed(0)
+    model = VQVAE((1, 8, 8), copy.deepcopy(quantizer), width=8, residual=4).to(dtype).eval()
+    x_hat, q = model(torch.rand(2, 1, 8, 8))
+    assert x_hat.dtype == dtype
+    torch.testing.assert_close(model.decode(q.codes), x_hat)
+    torch.testing.assert_close(model.decode(q.z_q.double()), x_hat)
+
+
+def test_a_codebook_moves_by_encoding_in_training_mode_alone():
+    """As the docstring says; under no_grad too, which says nothing about looking."""
+    model, x = small(decay=0.5).train(), torch.rand(4, 3, 16, 16, generator=seeded())
+    prior = GatedPixelCNN(12, hidden=4, layers=1, first_kernel=3, ordered=False)
+    q = copy.deepcopy(model).encode(x)
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+
+    def same():
+        return all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+    for look in (
+        lambda: model.decode(q.codes),
+        lambda: model.decode(q.z_q),
+        lambda: model.quantizer.lookup(q.codes),
+        lambda: model.latents(x),
+        lambda: model.sample(2, prior),
+    ):
+        look()
+        assert same()
+    model.eval()(x)
+    assert same()
+    with torch.no_grad():
+        model.train().encode(x)
+    assert not same()
+
+
 def test_codes_vectors_and_the_whole_agree(tmp_path):
     model, x = small().eval(), torch.rand(4, 3, 16, 16, generator=seeded())
     x_hat, q = model(x)
@@ -454,70 +649,7 @@ def test_codes_vectors_and_the_whole_agree(tmp_path):
     assert torch.equal(other.decode(saved["codes"]), x_hat)
 
 
-# ---- words on disk, and generation
-
-
-def moved(part):
-    """The small model with one number of a part changed, as training does."""
-    model = small()
-    with torch.no_grad():
-        next(p for name, p in model.named_parameters() if name.startswith(part)).view(-1)[0] += 1e-6
-    return model
-
-
-def refuses_other_codes(folder, load=load_codes, save=save_codes):
-    model, codes = small(), torch.randint(12, (5, 4, 4), generator=seeded())
-    save(folder / "codes.pt", model, codes)
-    assert torch.equal(load(folder / "codes.pt", small()), codes)
-    assert torch.equal(load(folder / "codes.pt", moved("decoder")), codes)  # words mean the same to any decoder
-    for part in ("encoder", "quantizer"):
-        told = ""
-        try:
-            load(folder / "codes.pt", moved(part))
-        except ValueError as error:
-            told = str(error)
-        assert "of another model" in told, part
-
-
-def test_codes_are_saved_with_the_mark_of_their_model(tmp_path):
-    refuses_other_codes(tmp_path)
-
-
-@pytest.mark.parametrize("part", ["encoder", "quantizer"])
-def test_planted_errors_in_the_mark_are_caught(part, plant, caught, tmp_path):
-    mutant = plant("vaelib.vqvae", f"*model.{part}.state_dict().values()", "*()")
-    caught(f"the mark forgets the {part}", lambda: refuses_other_codes(tmp_path, mutant.load_codes, mutant.save_codes))
-
-
-def test_a_damaged_or_missing_file_of_codes_is_one_sentence(tmp_path):
-    model, path = small(), tmp_path / "codes.pt"
-    with pytest.raises(ValueError, match=r"there is no file .*codes.pt: encode the images, and save_codes\.$"):
-        load_codes(path, model)
-    save_codes(path, model, torch.zeros(3, 4, 4, dtype=torch.int64))
-    whole = path.read_bytes()
-    for damaged in (whole[: len(whole) // 2], b""):
-        path.write_bytes(damaged)
-        with pytest.raises(ValueError, match="cannot be read, it is damaged"):
-            load_codes(path, model)
-    torch.save({"weights": torch.zeros(3)}, path)
-    with pytest.raises(ValueError, match="not of save_codes"):
-        load_codes(path, model)
-
-
-def test_a_stopped_save_leaves_the_old_codes(tmp_path, monkeypatch):
-    model, path = small(), tmp_path / "codes.pt"
-    old = torch.ones(3, 4, 4, dtype=torch.int64)
-    save_codes(path, model, old)
-
-    def stopped(state, file):
-        file.write(b"half a file")
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(torch, "save", stopped)
-    with pytest.raises(KeyboardInterrupt):
-        save_codes(path, model, 0 * old)
-    assert torch.equal(load_codes(path, model), old)
-    assert [p.name for p in tmp_path.iterdir()] == ["codes.pt"]
+# ---- generation (words on disk: test_codes.py)
 
 
 def test_generation_decodes_what_the_prior_draws():
@@ -535,6 +667,39 @@ def test_generation_decodes_what_the_prior_draws():
     assert torch.equal(codes[:, :, :2], known[:, :, :2])
     with torch.no_grad():
         assert torch.equal(x, model.eval().decode(codes[:, 0]))
+
+
+def test_generation_is_drawn_with_its_generator():
+    model, prior = small(), GatedPixelCNN(12, hidden=4, layers=2, first_kernel=3, ordered=False)
+    one, again, other = (model.sample(2, prior, generator=seeded(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+def test_generation_is_in_eval_mode_and_leaves_each_part_in_its_own():
+    model, prior = small().train(), GatedPixelCNN(12, hidden=4, layers=2, first_kernel=3, ordered=False)
+    model.decoder.append(nn.Dropout(0.5))
+    model.quantizer.eval()  # frozen, while the rest trains
+    one, again = (model.sample(2, prior, generator=seeded(1)) for _ in range(2))
+    assert torch.equal(one, again)
+    assert model.training
+    assert model.decoder[1].training
+    assert not model.quantizer.training
+
+
+@pytest.mark.parametrize("part", ["decoder.0.bias", "quantizer.codebook"])
+def test_weights_that_are_not_finite_generate_nothing(part):
+    model, prior = small(), GatedPixelCNN(12, hidden=4, layers=2, first_kernel=3, ordered=False)
+    with torch.no_grad():
+        model.get_parameter(part).view(-1)[0] = math.nan
+    with pytest.raises(
+        ValueError, match=rf"^the VQVAE has weights that are NaN or infinite, in {part}: train it again\.$"
+    ):
+        model.sample(2, prior)
+    with torch.no_grad():
+        prior.skip.weight[0, 0] = math.inf
+    with pytest.raises(ValueError, match=r"^the GatedPixelCNN has weights .* in skip\.weight"):
+        small().sample(2, prior)
 
 
 class Fixed(nn.Module):
@@ -557,10 +722,10 @@ class Fixed(nn.Module):
         ),
         (
             Fixed(torch.zeros(1, 8, 8, dtype=torch.int64)),
-            r"gave codes \(2, 1, 8, 8\): this model decodes .*\(2, 1, 4, 4\)",
+            r"what the prior drew, an? int64 tensor \(2, 1, 8, 8\), .* use an integer tensor \(2, 1, 4, 4\)",
         ),
-        (Fixed(torch.zeros(4, 4, dtype=torch.int64)), r"gave codes \(2, 4, 4\)"),
-        (Fixed(torch.full((1, 4, 4), 12)), "codes from 12 to 12 were given for a codebook of 12"),
+        (Fixed(torch.zeros(4, 4, dtype=torch.int64)), r"what the prior drew, .* \(2, 4, 4\)"),
+        (Fixed(torch.full((1, 4, 4), 12)), "codes has values from 12 to 12: use codes from 0 to 11"),
     ],
 )
 def test_a_prior_that_does_not_fit_is_one_sentence(prior, sentence):
@@ -619,16 +784,16 @@ BAD = {
     "no dimension": (lambda: VectorQuantizer(4, 0), "dim=0"),
     "decay of 1": (lambda: VectorQuantizer(4, 2, decay=1.0), "decay=1.0"),
     "negative commitment": (lambda: VectorQuantizer(4, 2, commitment=-1), "commitment=-1"),
-    "channels": (lambda: made()(maps(2, 3, 4, 4)), r"use float \(B, 4, ...\)"),
-    "channels last": (lambda: made()(maps(2, 3, 5, 4)), r"dimension 4"),
+    "channels": (lambda: made()(maps(2, 3, 4, 4)), r"use a float tensor \(B, 4, ...\)"),
+    "channels last": (lambda: made()(maps(2, 3, 5, 4)), r"\(2, 3, 5, 4\), .* \(B, 4, ...\)"),
     "integers": (lambda: made()(torch.zeros(2, 4, dtype=torch.long)), "int64"),
-    "no vector": (lambda: made()(maps(0, 4)), "at least one vector"),
+    "no vector": (lambda: made()(maps(0, 4)), r"\(0, 4\), was given: .* not empty"),
     "below": (lambda: made().revive(maps(9, 4), below=2), "below=2"),
-    "code too large": (lambda: made().lookup(torch.tensor([[3, 11]])), "from 3 to 11 .* from 0 to 10"),
+    "code too large": (lambda: made().lookup(torch.tensor([[3, 11]])), "from 3 to 11: .* from 0 to 10"),
     "negative code": (lambda: made().lookup(torch.tensor([-1])), "from -1"),
     "float codes": (lambda: made().lookup(torch.tensor([1.0])), "float32"),
     "grid channels": (lambda: FiniteScalarQuantizer([3, 3])(maps(2, 3)), r"\(B, 2, ...\)"),
-    "grid of one level": (lambda: FiniteScalarQuantizer([3, 1]), r"levels=\(3, 1\)"),
+    "grid of one level": (lambda: FiniteScalarQuantizer([3, 1]), r"levels=\[3, 1\]"),
     "grid code": (lambda: FiniteScalarQuantizer([3, 3]).lookup(torch.tensor([9])), "from 0 to 8"),
     "perplexity out of range": (lambda: perplexity(torch.tensor([4]), 4), "from 0 to 3"),
     "image does not divide": (lambda: VQVAE((3, 30, 32)), "divisible by 4"),
@@ -637,8 +802,50 @@ BAD = {
     "uint8 images": (lambda: small()(torch.zeros(1, 3, 16, 16, dtype=torch.uint8)), "as_float"),
     "page of another size": (lambda: small().decode(torch.zeros(1, 8, 8, dtype=torch.long)), r"\(B, 4, 4\)"),
     "vectors of another size": (lambda: small().decode(torch.zeros(1, 6, 4, 4)), r"\(B, 5, 4, 4\)"),
-    "decoded code too large": (lambda: small().decode(torch.full((1, 4, 4), 12)), "codebook of 12"),
+    "decoded code too large": (lambda: small().decode(torch.full((1, 4, 4), 12)), "from 12 to 12: .* from 0 to 11"),
     "conv sizes": (lambda: conv_down(0, 4), "at least 1"),
+    "codes in words": (lambda: VectorQuantizer("many", 4), "codes='many' was given: use a whole number, at least 2"),
+    "half a code": (lambda: VectorQuantizer(2.5, 4), "codes=2.5"),
+    "decay of NaN": (lambda: VectorQuantizer(4, 2, decay=math.nan), "decay=nan was given: .* to below 1"),
+    "latents of nothing": (lambda: made()(None), "z_e=None was given"),
+    "latents of NumPy": (lambda: made()(np.zeros((2, 4))), r"z_e, a float64 NumPy array \(2, 4\),"),
+    "latents elsewhere": (lambda: made()(maps(2, 4).to("meta")), "z_e lies on meta, .* on cpu: move"),
+    "revival of a stack": (
+        lambda: made().revive(maps(1, 9, 4, 3, 3)),
+        r"\(1, 9, 4, 3, 3\), was given: .*\(B, 4, ...\)",
+    ),
+    "revival by a list": (lambda: made().revive([[1.0] * 4]), "z_e=.* was given"),
+    "revival by NumPy": (lambda: made().revive(maps(9, 4), generator=np.random.default_rng(0)), "torch.Generator"),
+    "below NaN": (lambda: made().revive(maps(9, 4), below=math.nan), "below=nan"),
+    "codes of nothing": (lambda: made().lookup(None), "codes=None"),
+    "no codes": (lambda: made().lookup(torch.zeros(0, 3, dtype=torch.long)), "not empty"),
+    "one code alone": (lambda: made().lookup(torch.tensor(3)), r"int64 tensor \(\), was given"),
+    "truths": (lambda: made().lookup(torch.tensor([True])), "bool"),
+    "codes elsewhere": (lambda: made().lookup(torch.zeros(2, dtype=torch.long, device="meta")), "lies on meta"),
+    "negative small code": (lambda: made().lookup(torch.tensor([-1], dtype=torch.int8)), "from -1"),
+    "no grid": (lambda: FiniteScalarQuantizer([]), r"levels=\(\) was given: use one whole number or more"),
+    "grid of halves": (lambda: FiniteScalarQuantizer([3, 2.5]), "levels="),
+    "grid of one number": (lambda: FiniteScalarQuantizer(3), "levels=3"),
+    "grid of too many words": (lambda: FiniteScalarQuantizer([2**32, 2**32]), "product below 2"),
+    "grid code of a byte": (
+        lambda: FiniteScalarQuantizer([3, 3]).lookup(torch.tensor([9], dtype=torch.uint8)),
+        "9 to 9",
+    ),
+    "grid latents elsewhere": (lambda: FiniteScalarQuantizer([3, 3])(maps(2, 2).to("meta")), "lies on meta"),
+    "two sizes": (lambda: VQVAE((32, 32)), r"shape=\(32, 32\) was given: use 3 whole numbers \(C, H, W\)"),
+    "a quantizer in words": (lambda: VQVAE(quantizer="vq"), "quantizer='vq' was given"),
+    "a quantizer that is none": (lambda: VQVAE(quantizer=nn.Linear(2, 2)), "use a torch.nn.Module with lookup"),
+    "no image": (lambda: small()(torch.rand(0, 3, 16, 16)), "not empty"),
+    "images of 0 to 255": (lambda: small()(255 * torch.ones(1, 3, 16, 16)), "from 255 to 255: use images from 0 to 1"),
+    "images of NaN": (lambda: small()(math.nan * torch.ones(1, 3, 16, 16)), "from nan to nan"),
+    "images elsewhere": (lambda: small()(torch.rand(1, 3, 16, 16, device="meta")), "lies on meta"),
+    "a page of NumPy": (lambda: small().decode(np.zeros((1, 4, 4), int)), "NumPy array"),
+    "vectors of NaN": (lambda: small().decode(math.nan * torch.ones(1, 5, 4, 4)), "z has 80 values that are NaN"),
+    "page elsewhere": (lambda: small().decode(torch.zeros(1, 4, 4, dtype=torch.long, device="meta")), "lies on meta"),
+    "no samples": (lambda: small().sample(0, Fixed(torch.zeros(1, 4, 4, dtype=torch.long))), "n=0 was given"),
+    "a prior in words": (lambda: small().sample(1, "prior"), "prior='prior' was given: use a model of vaelib.pixelcnn"),
+    "a prior's class": (lambda: small().sample(1, GatedPixelCNN), "prior, an object of type type, was given"),
+    "a prior of floats": (lambda: small().sample(1, Fixed(torch.zeros(1, 4, 4))), "drew, a float32 .* use an integer"),
 }
 
 
@@ -659,17 +866,24 @@ def test_a_latent_that_is_not_finite(value):
     with pytest.raises(FloatingPointError, match="NaN or infinite"):
         quantizer(z)
     assert torch.equal(quantizer.codebook, before)  # nothing was learned from it
-    if math.isnan(value):
-        with pytest.raises(FloatingPointError, match="NaN"):
-            FiniteScalarQuantizer([3] * 4)(z.float())
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        quantizer.revive(z)
+    assert torch.equal(quantizer.codebook, before)  # nor moved
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        FiniteScalarQuantizer([3] * 4)(z.float())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_on_a_gpu():
     model = small(decay=0.9).cuda()
     x = torch.rand(64, 3, 16, 16, device="cuda")
+    z = maps(64, 5, 4, 4).cuda()
+    z[0, 0, 0, 0] = math.nan
     torch.cuda.set_sync_debug_mode("error")  # a training step waits for nothing
     try:
+        copied = copy.deepcopy(model.quantizer)
+        copied.revive(z)
+        copied(z)
         with torch.autocast("cuda", torch.bfloat16):
             z_e = model.latents(x)
             model.quantizer.revive(z_e, 0.5, torch.Generator("cuda").manual_seed(0))
@@ -677,6 +891,20 @@ def test_on_a_gpu():
             (F.mse_loss(model.decode(q.z_q), x) + q.commitment_loss.mean()).backward()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    assert isinstance(model.quantizer, nn.Module)
+    assert all(torch.isfinite(value).all() for value in copied.state_dict().values())  # nor learns from NaN
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        copied.eval()(z)
+    with pytest.raises(ValueError, match="codes has values from 12 to 12"):
+        model.decode(torch.full((1, 4, 4), 12, device="cuda"))
+    with pytest.raises(ValueError, match="z lies on cpu, and what it meets on cuda"):
+        model.decode(torch.zeros(1, 4, 4, dtype=torch.uint8))
+    words = maps(512, 4, seed=1)
+    far = VectorQuantizer(512, 4)
+    with torch.no_grad():
+        far.codebook.copy_(words + 1000)
+    z = maps(2**17, 4) + 1000
+    codes = far.cuda().eval()(z.cuda()).codes.cpu()[:2000]
+    distances = torch.cdist(z[:2000].double(), far.codebook.detach().cpu().double()).square()
+    assert float((distances.gather(1, codes[:, None])[:, 0] - distances.min(1).values).max()) < 1e-4
     here = model.eval().encode(x).codes.cpu()
     assert (here == model.cpu().encode(x.cpu()).codes).float().mean() > 0.99

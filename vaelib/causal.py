@@ -3,11 +3,16 @@
 Pixels are ordered as one reads: row after row, each from left to right. A masked convolution is the sum of two that need no mask,
 one over rows above and one over the row at hand, so no weight is ever multiplied by a zero of the mask. Split so, it can also be
 computed as an image comes into being: the part above once a row, the part to the left once a pixel (AR-6).
+
+``Masked`` looks at its arguments when it is made. Nothing else here does, nor in ``vaelib.sampling``: the rest is called for every
+pixel of a sample, on what the models of ``vaelib.pixelcnn`` have made.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from vaelib import given
 
 
 class Above(nn.Conv2d):
@@ -40,14 +45,19 @@ class Left(nn.Conv2d):
 
 
 class Masked(nn.Module):
-    """The masked k x k convolution: kind "A" hides the pixel itself, "B" shows it (AR-2; van den Oord et al. 2016a, figure 2)."""
+    """The masked k x k convolution: kind "A" hides the pixel itself, "B" shows it (AR-2; van den Oord et al. 2016a, figure 2).
+
+    (B, inputs, H, W) to (B, outputs, H, W), float; ``stride`` 2 keeps every other row and column.
+
+    Raises:
+        ValueError: another kind, a size below 1, an even k or one below 3.
+    """
 
     def __init__(self, kind: str, inputs: int, outputs: int, k: int, stride: int = 1):
         super().__init__()
-        if kind not in ("A", "B") or k < 3 or k % 2 == 0:
-            raise ValueError(
-                f'a mask of kind {kind!r} and size {k} was asked for: use "A" or "B" and an odd size from 3.'
-            )
+        given.one_of("kind", kind, ["A", "B"])
+        inputs, outputs = given.whole("inputs", inputs, 1), given.whole("outputs", outputs, 1)
+        k, stride = odd("k", k), given.whole("stride", stride, 1)
         self.above = Above(inputs, outputs, k // 2, k, 1, stride)
         self.left = Left(inputs, outputs, k // 2 + (kind == "B"), int(kind == "A"), stride)
 
@@ -79,3 +89,11 @@ def elu_both(x: torch.Tensor, dim: int = 1) -> torch.Tensor:
 def plus(h: torch.Tensor, condition: torch.Tensor | None) -> torch.Tensor:
     """h + condition, where there is one."""
     return h if condition is None else h + condition
+
+
+def odd(name: str, value: int) -> int:
+    """A kernel's size as an int: odd, so that it has a middle, and at least 3, so that there is something around it."""
+    size = given.whole(name, value, 3)
+    if size % 2 == 0:
+        raise given.refuse(name, value, "an odd number, at least 3")
+    return size

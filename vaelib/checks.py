@@ -10,7 +10,12 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from vaelib import given
 from vaelib.console import say
+
+
+class Failed(AssertionError):
+    """What a check raises when its claim does not hold."""
 
 
 def check(claim: str, value, tolerance: float | None = None, *, at_least: float | None = None) -> None:
@@ -19,61 +24,72 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
     Args:
         claim: a sentence; starts with its ledger ID where it has one.
         value: with neither bound, a condition (bool, or a tensor of bools that must all hold); with ``tolerance``, a difference
-            (number or tensor) whose largest magnitude must not exceed it; with ``at_least``, a number or tensor whose smallest
-            entry must reach it.
+            (number, or tensor, array or list of them) whose largest magnitude must not exceed it; with ``at_least``, numbers
+            whose smallest must reach it, and none may be infinite. Tensors may lie on any device and have a graph.
+        tolerance: finite, at least 0.
+        at_least: finite.
 
     Raises:
-        AssertionError: the claim does not hold. NaN never holds.
-        ValueError: not a condition, and no bound (or two) given; or nothing to look at.
+        Failed: the claim does not hold; an AssertionError. NaN and infinity never hold.
+        ValueError: not a condition, and no bound (or two) given; not real numbers, and a bound; or nothing to look at.
     """
+    given.text("claim", claim, "a sentence: check(claim, value, tolerance)")
     if tolerance is None and at_least is None:
         if isinstance(value, (bool, np.bool_)):
             holds = bool(value)
         elif getattr(value, "dtype", None) in (torch.bool, np.dtype(bool)) and math.prod(value.shape) > 0:
             holds = bool(value.all())
         else:
-            raise ValueError(
-                f"check({claim!r}) was given {type(value).__name__} and no bound: give a condition, a tolerance or at_least."
-            )
+            raise given.refuse(f"in check({claim!r}), value", value, "a condition, or give a tolerance or at_least")
         _settle(claim, holds, "holds", "does not hold")
         return
     if tolerance is not None and at_least is not None:
         raise ValueError(f"check({claim!r}) was given both a tolerance and at_least: one claim, one bound.")
-    numbers = _numbers(claim, value)
+    numbers = _numbers(f"in check({claim!r}), value", value)
     if tolerance is not None:
+        tolerance = given.number(f"in check({claim!r}), tolerance", tolerance, least=0)
         worst = float(np.abs(numbers).max())
         _settle(claim, worst <= tolerance, f"{worst:.3g} ≤ {tolerance:.3g}", f"{worst:.3g} is not ≤ {tolerance:.3g}")
     else:
-        least = float(numbers.min())
-        _settle(claim, least >= at_least, f"{least:.3g} ≥ {at_least:.3g}", f"{least:.3g} is not ≥ {at_least:.3g}")
+        at_least = given.number(f"in check({claim!r}), at_least", at_least)
+        least, infinite = float(numbers.min()), bool(numbers.max() == math.inf)
+        bad = "a value is infinite" if infinite else f"{least:.3g} is not ≥ {at_least:.3g}"
+        _settle(claim, least >= at_least and not infinite, f"{least:.3g} ≥ {at_least:.3g}", bad)
 
 
 def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, exact_error: float = 0.0) -> None:
     """Check that ``samples`` have the mean ``exact``: within 4 standard errors.
 
     Args:
-        samples: independent draws, (N,), N at least 100.
+        samples: independent draws, (N,) or (N, 1), N at least 100.
         exact: the mean from another computation.
         slip: what a usual mistake would give. It must lie at least 10 standard errors from ``exact``, or the check is too weak to
             tell the two apart, and fails.
         exact_error: the standard error of ``exact`` itself, where it comes from other draws; it is added to that of the mean.
 
     Raises:
-        AssertionError: the mean is off, or the check could not have told.
-        ValueError: fewer than 100 draws.
+        Failed: the mean is off, or the check could not have told; an AssertionError. NaN never holds.
+        ValueError: not real numbers, fewer than 100 draws, or not in one row.
     """
-    numbers = _numbers(claim, samples).ravel()
-    if len(numbers) < 100:
-        raise ValueError(f"check_mean({claim!r}) was given {len(numbers)} draws: use at least 100.")
-    mean, error = numbers.mean(), math.hypot(numbers.std(ddof=1) / math.sqrt(len(numbers)), exact_error)
+    given.text("claim", claim, "a sentence: check_mean(claim, samples, exact)")
+    name = f"in check_mean({claim!r}), "
+    numbers, exact = _numbers(f"{name}samples", samples), _one(f"{name}exact", exact)
+    exact_error = given.number(f"{name}exact_error", exact_error, least=0)
+    if numbers.ndim == 0 or numbers.size != len(numbers) or len(numbers) < 100:
+        raise given.refuse(f"{name}samples", samples, "independent draws in one row (N,), at least 100")
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN and infinity are told in the sentence
+        mean, error = float(numbers.mean()), math.hypot(numbers.std(ddof=1) / math.sqrt(len(numbers)), exact_error)
     off = abs(mean - exact) / error if error > 0 else (0.0 if mean == exact else math.inf)
     told = f"{mean:.5g} against {exact:.5g}, {off:.1f} standard errors apart"
+    if not off <= 4:
+        _settle(claim, False, "", f"{told}, more than 4")
     if slip is not None:
-        away = abs(slip - exact) / error if error > 0 else math.inf
+        slip = given.number(f"{name}slip", slip)
+        away = abs(slip - exact) / error if error > 0 else (0.0 if slip == exact else math.inf)
         told += f"; the slip {slip:.5g} would be {away:.0f}"
         if away < 10:
             _settle(claim, False, "", f"{told}, too close to tell")
-    _settle(claim, off <= 4, told, f"{told}, more than 4")
+    _settle(claim, True, told, "")
 
 
 def check_fails(slip: str, attempt: Callable[[], None]) -> None:
@@ -81,42 +97,57 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
 
     Args:
         slip: the wrong form, in words.
-        attempt: a function of no arguments that calls ``check`` or ``check_mean``.
+        attempt: a function of no arguments that calls ``check`` or ``check_mean``. Only what these two raise of a claim that does
+            not hold counts as failing; any other error, an ``assert`` of a broken attempt among them, comes out as it is.
 
     Raises:
         AssertionError: the wrong form passed, so the check is worth nothing.
+        ValueError: no words, or no function.
     """
+    given.text("slip", slip, "the wrong form, in words")
+    given.function("attempt", attempt, "a function of no arguments: check_fails(slip, lambda: check(...))")
     try:
         with contextlib.redirect_stdout(None):
             attempt()
-    except AssertionError as failure:
+    except Failed as failure:
         say(f"✓ the slip fails ({slip}): {str(failure).removeprefix('✗ ')}")
         return
     raise AssertionError(f"✗ the slip passes the check: {slip}")
 
 
 def headline(text: str) -> None:
-    """State a notebook's main result; ``make course`` repeats it."""
-    say(f"★ {text}")
+    """State a notebook's main result, a text, or ValueError; ``make course`` repeats it."""
+    say(f"★ {given.text('text', text)}")
 
 
-def _numbers(claim: str, value) -> np.ndarray:
-    try:
-        if value is None:  # NumPy would make a NaN of it
-            raise TypeError("something forgot to return it")
-        numbers = (
-            value.detach().double().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value, dtype=float)
-        )
-    except (TypeError, ValueError) as error:
-        raise ValueError(
-            f"check({claim!r}) was given {type(value).__name__}, which is not a number: {error}."
-        ) from error
-    if numbers.size == 0:
-        raise ValueError(f"check({claim!r}) was given an empty {type(value).__name__}: there is nothing to look at.")
-    return numbers
+def _numbers(name: str, value) -> np.ndarray:
+    """Real numbers as float64; a list of tensors or lists becomes one row."""
+    if isinstance(value, torch.Tensor):
+        value = given.here(name, value)
+        array = (value if value.is_complex() or value.dtype == torch.bool else value.double()).numpy()
+    elif isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple, torch.Tensor)) for each in value):
+        array = np.concatenate([_numbers(name, each).ravel() for each in value])
+    else:
+        array = np.asarray(value)
+    if array.dtype == object and all(
+        hasattr(each, "__float__") for each in array.ravel()
+    ):  # sympy's numbers; None has none
+        with contextlib.suppress(TypeError, ValueError):  # a symbol
+            array = array.astype(float)
+    if array.dtype.kind not in "iuf" or array.size == 0:
+        raise given.refuse(name, value, "real numbers, at least one, or for a condition no bound")
+    return array.astype(float)
+
+
+def _one(name: str, value) -> float:
+    """One real number; NaN and infinity are let through, since no claim holds with them."""
+    array = _numbers(name, value)
+    if array.size != 1:
+        raise given.refuse(name, value, "one number")
+    return float(array.item())
 
 
 def _settle(claim: str, holds: bool, good: str, bad: str) -> None:
     if not holds:
-        raise AssertionError(f"✗ {claim}: {bad}")
+        raise Failed(f"✗ {claim}: {bad}")
     say(f"✓ {claim}: {good}")

@@ -6,18 +6,27 @@ import sys
 
 from tqdm import tqdm
 
+from vaelib import given
+
 
 def say(text: str, file=None, flush: bool = False) -> None:
     """``print(text)``; characters that the terminal's encoding lacks (✓ in cp1252, for one) become question marks.
 
     Args:
         file: a text stream; default: standard output.
+
+    Raises:
+        ValueError: no text, a file that cannot be written to, or a flush that is neither True nor False.
     """
+    given.text("text", text)
+    given.flag("flush", flush)
     file = sys.stdout if file is None else file
+    if file is not None and not hasattr(file, "write"):  # a program without a console has no standard output
+        raise given.refuse("file", file, "an open text stream, or None for standard output")
     try:
         print(text, file=file, flush=flush)
     except UnicodeEncodeError:
-        encoding = file.encoding or "ascii"
+        encoding = getattr(file, "encoding", None) or "ascii"
         print(text.encode(encoding, "replace").decode(encoding), file=file, flush=flush)
 
 
@@ -34,9 +43,16 @@ def bar(total: int, *, done: int = 0, unit: str = "step", shown: bool = True) ->
     and shows as an error when that is opened without its kernel.
 
     Args:
-        total, done: how many units there are, and how many of them are behind us.
+        total, done: how many units there are, at least 1, and how many of them are behind us.
+        unit: the word for one of them.
         shown: False for none.
+
+    Raises:
+        ValueError: counts that are no such whole numbers, or no word.
     """
+    total, done = given.whole("total", total, least=1), given.whole("done", done, least=0)
+    given.text("unit", unit)
+    given.flag("shown", shown)
     kind = _PageBar if in_notebook() else tqdm
     return kind(total=total, initial=done, unit=unit, disable=not shown, leave=False, delay=0.5)
 

@@ -2,33 +2,46 @@
 
 import os
 import random
+import re
 
 import numpy as np
 import torch
+
+from vaelib import given
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _shared = False  # whether share_cores chose the number of threads
 
 
-def pick_device(name: str | None = None) -> torch.device:
+def setting(name: str) -> str:
+    """An environment variable; one that holds nothing but blanks counts as unset."""
+    value = os.environ.get(name, "")
+    return value if value.strip() else ""
+
+
+def pick_device(name: str | torch.device | None = None) -> torch.device:
     """The fastest device at hand: a CUDA GPU, else Apple's MPS, else the CPU.
 
     Args:
-        name: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"`` to insist on one. Default: the environment
+        name: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``, or such a torch.device, to insist on one. Default: the environment
             variable ``VAELIB_DEVICE`` if it is set, else the order above.
 
     Raises:
         ValueError: the name is unknown, or that device is absent here.
     """
-    asked = name or os.environ.get("VAELIB_DEVICE")
-    if not asked:
+    asked = setting("VAELIB_DEVICE") if name is None else name
+    source = "VAELIB_DEVICE is" if name is None else "pick_device was given"
+    if not asked and name is None:
         if torch.cuda.is_available():
             return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    source = "pick_device was given" if name else "VAELIB_DEVICE is"
-    kind, _, index = asked.lower().partition(":")
-    if kind not in ("cuda", "mps", "cpu") or not (index == "" or index.isdigit()):
-        raise ValueError(f"{source} {asked!r}, which is no device name: use cpu, cuda, cuda:N or mps.")
+    words = str(asked).strip().lower() if isinstance(asked, (str, torch.device)) else ""
+    if not (match := re.fullmatch("(cpu|cuda|mps)(?::([0-9]+))?", words)):
+        said = (
+            repr(str(asked)) if isinstance(asked, (str, torch.device)) else f"an object of type {type(asked).__name__}"
+        )
+        raise ValueError(f"{source} {said}, which is no device name: use cpu, cuda, cuda:N or mps.")
+    kind, index = match.groups()
     there = {
         "cpu": 1,
         "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
@@ -36,7 +49,7 @@ def pick_device(name: str | None = None) -> torch.device:
     }[kind]
     if int(index or 0) >= there:
         raise ValueError(
-            f"{source} {asked!r}, but PyTorch finds {there} {kind} device(s) here: choose another or unset it."
+            f"{source} {words!r}, but PyTorch finds {there} {kind} device(s) here: choose another or unset it."
         )
     return torch.device(kind, int(index)) if index else torch.device(kind)
 
@@ -61,9 +74,13 @@ def share_cores() -> int:
     return torch.get_num_threads()
 
 
-def describe_device(device: torch.device | None = None) -> str:
-    """One line that says what is used, for example ``cpu, 1 thread (OMP_NUM_THREADS sets more), torch 2.15.0``."""
-    device = pick_device() if device is None else torch.device(device)
+def describe_device(device: str | torch.device | None = None) -> str:
+    """One line that says what is used, for example ``cpu, 1 thread (OMP_NUM_THREADS sets more), torch 2.15.0``.
+
+    Raises:
+        ValueError: as ``pick_device``, which reads ``device``.
+    """
+    device = pick_device(device)
     count = torch.get_num_threads()
     threads = f"{count} thread{'s' if count > 1 else ''}" + (" (OMP_NUM_THREADS sets more)" if _shared else "")
     if device.type == "cuda":
@@ -77,13 +94,15 @@ def seed_everything(seed: int = 0) -> None:
 
     Random draws in vaelib take a ``generator``; this covers what does not, such as weight initialisation and dropout.
 
+    Args:
+        seed: 0 to 2**64 - 1. PyTorch's generator on the CPU counts with the last 32 bits alone.
+
     Raises:
-        ValueError: the seed is not an integer from 0 to 2**32 - 1.
+        ValueError: the seed is not a whole number in that range.
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"a seed is an integer from 0 to 2**32 - 1, and {seed!r} was given.")
+    seed = given.seed(seed)
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002 -- the global one is what is to be seeded
+    np.random.seed(seed if seed < 2**32 else [0, seed >> 32, seed % 2**32])  # noqa: NPY002 -- the global one is what is to be seeded
     torch.manual_seed(seed)
 
 
@@ -95,7 +114,7 @@ def budget(lesson, full):
     Raises:
         ValueError: ``VAELIB_BUDGET`` is neither.
     """
-    choice = os.environ.get("VAELIB_BUDGET", "lesson")
+    choice = setting("VAELIB_BUDGET").strip().lower() or "lesson"
     if choice not in ("lesson", "full"):
         raise ValueError(f"VAELIB_BUDGET is {choice!r}: use lesson (the default) or full.")
     return full if choice == "full" else lesson

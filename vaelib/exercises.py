@@ -5,9 +5,13 @@ An untouched stub is "not attempted yet"; a right answer is praised; a wrong one
 
 import functools
 import math
+import sysconfig
+import textwrap
+import traceback
 from collections.abc import Callable
 from decimal import Decimal, localcontext
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,11 +22,42 @@ UNATTEMPTED = "your turn"  # what a stub raises NotImplementedError with
 
 
 class Wrong(AssertionError):
-    """An exercise's answer is wrong; the message is a hint."""
+    """An exercise's answer is wrong; the message is a hint, in one line, and all of it that a notebook shows."""
+
+    def _render_traceback_(self) -> list[str]:  # IPython asks for it: the marker's own frames would help nobody
+        return [str(self)]
+
+
+class Partly(Exception):
+    """An exercise's answer is right as far as it goes; the message says what is missing."""
+
+
+LIBRARIES = (sysconfig.get_path("stdlib"), str(Path(torch.__file__).parents[1]), str(Path(__file__).parent), "<frozen")
+
+
+def readers_line(error: Exception) -> traceback.FrameSummary | None:
+    """The innermost line of a reader's that led to an exception, if there is one: not Python's, not a library's, not ours."""
+    lines = traceback.extract_tb(error.__traceback__)
+    return next((line for line in reversed(lines) if not line.filename.startswith(LIBRARIES)), None)
+
+
+def short(words: str, most: int) -> str:
+    """Words on one line, with … for what is too much."""
+    return textwrap.shorten(words, most, placeholder=" …") if len(words.split()) > 1 else words[:most]
+
+
+def raised(error: Exception) -> str:
+    """What was raised, in one line, and from which line of the reader's; a bare assert says nothing but that line."""
+    line, said = readers_line(error), short(str(error), 160)
+    where = f"line {line.lineno}" + (f", `{short(line.line, 100)}`" if line.line else "") if line else ""
+    if isinstance(error, AssertionError) and not said:
+        return f"the assert in {where}" if where else "an assert"
+    kind = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+    return kind + said + (f" ({where})" if where else "")
 
 
 def exercise(verify: Callable[[Callable], str]) -> Callable[[Callable], None]:
-    """Turn ``verify(answer)``, which raises ``Wrong`` or returns praise, into an exercise's check.
+    """Turn ``verify(answer)``, which raises ``Wrong`` or ``Partly`` or returns praise, into an exercise's check.
 
     Its docstring's first word is the exercise's number. A stub that still raises NotImplementedError("your turn") is "not
     attempted yet"; any other exception of the answer counts as wrong.
@@ -35,11 +70,14 @@ def exercise(verify: Callable[[Callable], str]) -> Callable[[Callable], None]:
             praise = verify(answer)
         except Wrong as hint:
             raise Wrong(f"✗ exercise {number}: {hint}") from None
+        except Partly as missing:
+            say(f"◐ exercise {number}: {missing}")
+            return
         except Exception as error:
             if isinstance(error, NotImplementedError) and str(error) == UNATTEMPTED:
                 say(f"○ exercise {number}: not attempted yet")
                 return
-            raise Wrong(f"✗ exercise {number}: your function raised {type(error).__name__}: {error}") from error
+            raise Wrong(f"✗ exercise {number}: your function raised {raised(error)}") from error
         say(f"✓ exercise {number}: {praise}")
 
     return run

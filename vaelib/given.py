@@ -12,6 +12,7 @@ import math
 import numbers
 import os
 import reprlib
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -190,6 +191,12 @@ def finite(name: str, value: "torch.Tensor", everywhere: bool = False) -> "torch
     return value
 
 
+def here(name: str, value: "torch.Tensor") -> "torch.Tensor":
+    """A tensor's numbers, without its graph, on the CPU."""
+    _looked_at(name, value, everywhere=True)
+    return value.detach().cpu()
+
+
 def finite_weights(name: str, model: "torch.nn.Module") -> "torch.nn.Module":
     """A model whose parameters and buffers are finite, for what judges or draws; it waits for a GPU once."""
     import torch
@@ -322,11 +329,10 @@ def _form(shape: Sequence) -> str:
 
 def _said(name: str, value: Any) -> str:
     """What was given as ``name``, in a few words: a tensor or an array by its type and shape."""
-    import torch
-
-    if isinstance(value, (torch.Tensor, np.ndarray)):
+    tensors = getattr(sys.modules.get("torch"), "Tensor", ())  # where torch is not loaded, nobody has one
+    if isinstance(value, (np.ndarray, tensors)):
         dtype = str(value.dtype).removeprefix("torch.")
-        what = "tensor" if isinstance(value, torch.Tensor) else "NumPy array"
+        what = "NumPy array" if isinstance(value, np.ndarray) else "tensor"
         return f"{name}, {'an' if dtype[0] == 'i' else 'a'} {dtype} {what} {tuple(value.shape)},"
     if value is None or isinstance(value, (str, bytes, numbers.Number, np.generic, list, tuple, dict, set)):
         text = " ".join(reprlib.repr(value).split())  # a tensor inside has lines

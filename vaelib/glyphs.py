@@ -11,6 +11,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from vaelib import given
+
 VERSION = 1  # part of the cache file's name: raise it whenever the drawing changes
 
 FACES = [
@@ -44,21 +46,37 @@ def draw(count: int, seed: int, rgb: bool = False) -> tuple[np.ndarray, np.ndarr
 
     Args:
         count: how many, at least 1.
-        seed: another seed gives other images; the same seed the same ones.
+        seed: 0 to 2**64 - 1; another seed gives other images (of those above 2**32, the last 32 bits count).
         rgb: 32x32 colour on textured grounds instead of 28x28 grey on black.
 
     Returns:
         images, uint8 (count, 1, 28, 28) or (count, 3, 32, 32), and labels, int64 (count,), 0 to 9 in equal shares.
+
+    Raises:
+        ValueError: a count or a seed that cannot be.
     """
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(count)[torch.randperm(count, generator=generator)] % 10
-    templates = _templates()
+    labels, generator = _begin(count, seed)
+    rgb, templates = given.flag("rgb", rgb), _templates()
     parts = []
     for digits in labels.split(_CHUNK):
         ink = _warp(templates, digits, 32 if rgb else 28, generator)
         parts.append(_colour(ink, generator) if rgb else ink)
     images = torch.cat(parts).mul_(255).round_().clamp_(0, 255).to(torch.uint8)
     return images.numpy(), labels.numpy()
+
+
+def is_drawn(x: np.ndarray, y: np.ndarray, count: int, seed: int, rgb: bool) -> bool:
+    """Whether arrays that were kept can be what ``draw`` gives: their types and shapes, and each label."""
+    labels = _begin(count, seed)[0].numpy()
+    shape = (count, 3, 32, 32) if rgb else (count, 1, 28, 28)
+    right = [(x.dtype, x.shape), (y.dtype, y.shape)] == [(np.uint8, shape), (labels.dtype, labels.shape)]
+    return right and np.array_equal(y, labels)
+
+
+def _begin(count: int, seed: int) -> tuple[torch.Tensor, torch.Generator]:
+    """The labels, and the generator that has drawn them."""
+    count, generator = given.whole("count", count, 1), torch.Generator().manual_seed(given.seed(seed))
+    return torch.arange(count)[torch.randperm(count, generator=generator)] % 10, generator
 
 
 def _templates() -> torch.Tensor:

@@ -10,8 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vaelib.causal import Above, Left, Masked, Pointwise, elu_both, gate, plus
+from vaelib import given as wall  # sample has an argument of that name
+from vaelib.causal import Above, Left, Masked, Pointwise, elu_both, gate, odd, plus
 from vaelib.distributions import Categorical, DiscretizedLogisticMixture, gumbel
+from vaelib.nets import eval_mode
 from vaelib.sampling import CachedGated, CachedPixelCNN, CachedPixelCNNpp
 
 
@@ -23,7 +25,6 @@ class _PixelModel(nn.Module):
         levels: int,
         channels: int,
         hidden: int,
-        layers: int,
         widths: Sequence[int],
         *,
         ordered: bool = True,
@@ -32,17 +33,13 @@ class _PixelModel(nn.Module):
         labels: int = 0,
     ):
         super().__init__()
-        if levels < 2 or min(channels, hidden, layers, mixtures) < 1 or labels < 0:
-            raise ValueError(
-                f"levels={levels}, channels={channels}, hidden={hidden}, layers={layers}, mixtures={mixtures}, labels={labels} were "
-                "given: levels is at least 2, labels at least 0, the others at least 1."
-            )
-        if likelihood not in ("categorical", "logistic") or (likelihood == "logistic" and not ordered):
-            raise ValueError(
-                f"likelihood={likelihood!r} with ordered={ordered} was given: use categorical, or for ordered levels logistic."
-            )
-        self.levels, self.channels, self.labels = levels, channels, labels
-        if ordered:  # an intensity, and a 1 that tells a pixel from the padding
+        self.levels = levels = wall.whole("levels", levels, 2)
+        self.channels = channels = wall.whole("channels", channels, 1)
+        self.labels = labels = wall.whole("labels", labels, 0)
+        mixtures = wall.whole("mixtures", mixtures, 1)
+        if wall.one_of("likelihood", likelihood, ["categorical", "logistic"]) == "logistic" and not ordered:
+            raise wall.refuse("ordered", ordered, "likelihood='categorical' where levels have no order")
+        if wall.flag("ordered", ordered):  # an intensity, and a 1 that tells a pixel from the padding
             values = torch.linspace(-1, 1, levels)
             self.register_buffer("table", torch.stack((values, torch.ones(levels)), 1))
         else:
@@ -61,17 +58,18 @@ class _PixelModel(nn.Module):
         """The conditionals p(x_i | x_<i) of all pixels at once, each given the true pixels before it.
 
         Args:
-            x: integers from 0 to levels - 1, (B, C, H, W).
-            labels: int64 (B,) if the model was made with labels.
+            x: integers of any type, from 0 to levels - 1, (B, C, H, W).
+            labels: integers (B,) from 0 to labels - 1, if the model was made with labels.
             cached: compute the features pixel by pixel as ``sample`` does, without a graph: the same numbers, for checks.
 
         Raises:
-            ValueError: another shape, no integers, out of range (looked at on the CPU only), or labels missing or not wanted.
+            ValueError: another shape or device, no integers, out of range (looked at on the CPU only), or labels missing or not wanted.
         """
-        self._check(x, "images")
+        wall.tensor("x", x, ("B", self.channels, "H", "W"), "integer", least=1, on=self.table.device)
+        x = wall.within("x", x.long(), 0, self.levels - 1, self._range)
         labels = self._check_labels(labels, len(x))
         e = self.embed(x)
-        if not cached:
+        if not wall.flag("cached", cached):
             return self.head(self.features(e, labels), e)
         with torch.no_grad():
             cache = self._cache(len(x), x.shape[-1], labels)
@@ -86,7 +84,7 @@ class _PixelModel(nn.Module):
 
     def log_prob(self, x: torch.Tensor, labels: torch.Tensor | None = None) -> torch.Tensor:
         """log p(x) = sum_i log p(x_i | x_<i), nats, (B,) (AR-1). Arguments and errors as in ``forward``."""
-        return self(x, labels).log_prob(x)
+        return self(x, labels).log_prob(x.long())
 
     def sample(
         self,
@@ -107,44 +105,42 @@ class _PixelModel(nn.Module):
                 times slower; the same noise gives the same images.
             generator: on the model's device.
             temperature: below 1 favours likely levels; 1 draws from the model.
-            given: images (n, C, H, W) to complete. The rest is drawn from its distribution given the known pixels *before* it, which
-                is exact completion where all known ones come first in reading order.
+            given: images (n, C, H, W) to complete, as ``x`` of ``forward``. The rest is drawn from its distribution given the known
+                pixels *before* it, which is exact completion where all known ones come first in reading order.
             mask: bool, True where ``given`` is kept: (H, W), or (n, 1, H, W).
-            labels: int64 (n,) if the model was made with labels.
+            labels: integers (n,) if the model was made with labels.
+
+        ``given``, ``mask`` and ``labels`` may lie on the CPU, where the model does not.
 
         Raises:
-            ValueError: an argument out of range or of another shape; ``given`` without ``mask`` or the other way round.
+            ValueError: an argument of another type or shape, or out of range; ``given`` without ``mask`` or the other way round; weights
+                that are not finite.
         """
-        if n < 1 or len(shape) != 2 or min(shape) < 1 or not 0 < temperature < float("inf"):
-            raise ValueError(
-                f"n={n}, shape={tuple(shape)}, temperature={temperature} were given: n, height and width are at least 1, and the "
-                "temperature above 0 and finite."
-            )
-        labels, (height, width) = self._check_labels(labels, n), shape
+        n, (height, width) = wall.whole("n", n, 1), wall.sizes("shape", shape, 2, form="(H, W)")
+        temperature = wall.number("temperature", temperature, above=0)
+        wall.flag("cached", cached)
+        wall.generator("generator", generator, self.table.device)
+        labels = self._check_labels(labels, n)
         known = self._check_given(given, mask, (n, self.channels, height, width))
-        was_training = self.training
-        self.eval()
-        try:
-            with torch.inference_mode():
-                x = torch.zeros(n, self.channels, height, width, dtype=torch.int64, device=self.table.device)
-                cache = self._cache(n, width, labels) if cached else None
-                for i in range(height):
-                    noise = temperature * gumbel((width, n, self.head.noise), generator, x.device, self.table.dtype)
+        wall.finite_weights(f"the {type(self).__name__}", self)
+        with eval_mode(self), torch.inference_mode():
+            x = torch.zeros(n, self.channels, height, width, dtype=torch.int64, device=self.table.device)
+            cache = self._cache(n, width, labels) if cached else None
+            for i in range(height):
+                noise = temperature * gumbel((width, n, self.head.noise), generator, x.device, self.table.dtype)
+                if cached:
+                    cache.start(i)
+                for j in range(width):
+                    h = cache.pixel(i, j) if cached else self.features(self.embed(x), labels)[:, :, i, j]
+                    pixel = self._draw(h, noise[j])
+                    if known is not None:
+                        pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
+                    x[:, :, i, j] = pixel
                     if cached:
-                        cache.start(i)
-                    for j in range(width):
-                        h = cache.pixel(i, j) if cached else self.features(self.embed(x), labels)[:, :, i, j]
-                        pixel = self._draw(h, noise[j])
-                        if known is not None:
-                            pixel = torch.where(known[1][:, :, i, j], known[0][:, :, i, j], pixel)
-                        x[:, :, i, j] = pixel
-                        if cached:
-                            cache.put(j, self.embed(pixel))
-                    if cached:
-                        cache.end(i)
-            return x.clone()  # an ordinary tensor again
-        finally:
-            self.train(was_training)
+                        cache.put(j, self.embed(pixel))
+                if cached:
+                    cache.end(i)
+        return x.clone()  # an ordinary tensor again
 
     def _draw(self, h: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
         """A pixel's channels (n, C) from its features (n, hidden). Each pass makes one more channel right, with the same noise."""
@@ -155,7 +151,10 @@ class _PixelModel(nn.Module):
         return pixel
 
     def embed(self, x: torch.Tensor) -> torch.Tensor:
-        """Levels (B, C, ...) to what the network sees, (B, inputs, ...): one vector for each channel, one behind the other."""
+        """Levels (B, C, ...) to what the network sees, (B, inputs, ...): one vector for each channel, one behind the other.
+
+        For every pixel of a sample: nothing is looked at here, ``forward`` and ``sample`` do.
+        """
         e = F.embedding(x.long().movedim(1, -1), self.table).flatten(
             -2
         )  # channels last in memory, which convolutions like
@@ -167,22 +166,9 @@ class _PixelModel(nn.Module):
             return [None] * len(self.widths)
         return list(self.condition(labels)[:, :, None, None].split(self.widths, 1))
 
-    def _check(self, x: torch.Tensor, what: str) -> None:
-        if (
-            x.dim() != 4
-            or x.shape[1] != self.channels
-            or x.is_floating_point()
-            or x.dtype == torch.bool
-            or 0 in x.shape
-        ):
-            raise ValueError(
-                f"{what} {tuple(x.shape)} of {x.dtype} were given to a model of integers (B, {self.channels}, H, W) from 0 to "
-                f"{self.levels - 1}."
-            )
-        if x.device.type == "cpu" and not 0 <= int(x.min()) <= int(x.max()) < self.levels:
-            raise ValueError(
-                f"{what} with levels from {int(x.min())} to {int(x.max())} were given: this model's go from 0 to {self.levels - 1}."
-            )
+    @property
+    def _range(self) -> str:
+        return f"levels from 0 to {self.levels - 1}"
 
     def _check_labels(self, labels: torch.Tensor | None, n: int) -> torch.Tensor | None:
         if (labels is None) != (self.condition is None):
@@ -192,32 +178,28 @@ class _PixelModel(nn.Module):
             )
         if labels is None:
             return None
-        labels = torch.as_tensor(labels, device=self.table.device)
-        if labels.shape != (n,) or labels.is_floating_point():
-            raise ValueError(
-                f"labels {tuple(labels.shape)} of {labels.dtype} were given for {n} images: use integers ({n},)."
-            )
-        if labels.device.type == "cpu" and not 0 <= int(labels.min()) <= int(labels.max()) < self.labels:
-            raise ValueError(
-                f"labels from {int(labels.min())} to {int(labels.max())} were given: this model's go from 0 to {self.labels - 1}."
-            )
-        return labels.long()
+        labels = wall.tensor("labels", labels, (n,), "integer").long()
+        wall.within("labels", labels, 0, self.labels - 1, f"labels from 0 to {self.labels - 1}")
+        return self._here("labels", labels)
 
-    def _check_given(self, given, mask, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
-        if given is None and mask is None:
-            return None
-        if given is None or mask is None:
-            raise ValueError("one of given and mask was given: to complete images, give both.")
-        self._check(given, "the given images")
-        n, _, height, width = shape
-        fits = mask.dtype == torch.bool and tuple(mask.shape) in ((height, width), (n, 1, height, width))
-        if tuple(given.shape) != shape or not fits:
-            raise ValueError(
-                f"given images {tuple(given.shape)} and a mask {tuple(mask.shape)} of {mask.dtype} were given to complete images of "
-                f"shape {shape}: the mask is bool, ({height}, {width}) or ({n}, 1, {height}, {width})."
-            )
+    def _here(self, name: str, value: torch.Tensor) -> torch.Tensor:
+        """An argument that may lie on the CPU, where the model does not."""
         device = self.table.device
-        return given.long().to(device), mask.to(device).expand(n, 1, height, width)
+        return wall.tensor(name, value.to(device) if value.device.type == "cpu" else value, kind="any", on=device)
+
+    def _check_given(self, x, mask, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+        if x is None and mask is None:
+            return None
+        if x is None or mask is None:
+            raise ValueError("one of given and mask was given: to complete images, give both.")
+        x = self._here("given", wall.tensor("given", x, shape, "integer")).long()
+        wall.within("given", x, 0, self.levels - 1, self._range, everywhere=True)
+        n, _, height, width = shape
+        if getattr(mask, "ndim", 4) == 2:
+            wall.tensor("mask", mask, (height, width), "bool")
+        else:
+            wall.tensor("mask", mask, (n, 1, height, width), "bool")
+        return x, self._here("mask", mask).expand(n, 1, height, width)
 
 
 class _CategoricalHead(nn.Module):
@@ -274,7 +256,7 @@ class PixelCNN(_PixelModel):
         channels: C.
         hidden: feature maps in each layer.
         layers: masked convolutions in all, at least 1.
-        kernel, first_kernel: their sizes, odd.
+        kernel, first_kernel: their sizes, odd, from 3.
         options: four that all models have. ``ordered``: True (the default), levels are intensities and seen as numbers; False, for
             codes, each level is seen as a learned vector. ``likelihood``: "categorical" (the default), a softmax, or "logistic", a
             mixture of discretized logistics (AR-5), for ordered levels. ``mixtures``: its components (10). ``labels``: number of
@@ -294,7 +276,9 @@ class PixelCNN(_PixelModel):
         first_kernel: int = 7,
         **options,
     ):
-        super().__init__(levels, channels, hidden, layers, [hidden] * layers, **options)
+        hidden, layers = wall.whole("hidden", hidden, 1), wall.whole("layers", layers, 1)
+        kernel, first_kernel = odd("kernel", kernel), odd("first_kernel", first_kernel)
+        super().__init__(levels, channels, hidden, [hidden] * layers, **options)
         self.first = Masked("A", self.inputs, hidden, first_kernel)
         self.convs = nn.ModuleList(Masked("B", hidden, hidden, kernel) for _ in range(layers - 1))
         self.outs = nn.ModuleList(Pointwise(hidden, hidden, bias=False) for _ in range(layers - 1))
@@ -317,7 +301,7 @@ class GatedPixelCNN(_PixelModel):
     The vertical stack sees all rows above, the horizontal one the row to the left, and hears the vertical one. Each layer's
     activation is tanh(a) * sigmoid(b). The horizontal stack's gates of all layers, skipping the rest, make the features.
 
-    Arguments as in ``PixelCNN``.
+    Arguments and errors as in ``PixelCNN``.
     """
 
     def __init__(
@@ -330,9 +314,9 @@ class GatedPixelCNN(_PixelModel):
         first_kernel: int = 7,
         **options,
     ):
-        super().__init__(levels, channels, hidden, layers, [2 * hidden] * layers, **options)
-        if min(kernel, first_kernel) < 3 or kernel % 2 == 0 or first_kernel % 2 == 0:
-            raise ValueError(f"kernel={kernel} and first_kernel={first_kernel} were given: both are odd, from 3.")
+        hidden, layers = wall.whole("hidden", hidden, 1), wall.whole("layers", layers, 1)
+        kernel, first_kernel = odd("kernel", kernel), odd("first_kernel", first_kernel)
+        super().__init__(levels, channels, hidden, [2 * hidden] * layers, **options)
         side, first = kernel // 2, first_kernel // 2
         rest = range(layers - 1)
         self.above = nn.ModuleList([Above(self.inputs, 2 * hidden, first, first_kernel, 1)])
@@ -373,7 +357,7 @@ class PixelCNNpp(_PixelModel):
         dropout: in each block while training, 0 to below 1. The paper has 0.5 for CIFAR-10.
         options: as in ``PixelCNN``, but ``likelihood`` is "logistic" by default where levels are ordered.
 
-    The other arguments are those of ``PixelCNN``.
+    The other arguments, and errors, are those of ``PixelCNN``.
     """
 
     def __init__(
@@ -386,12 +370,10 @@ class PixelCNNpp(_PixelModel):
         dropout: float = 0.0,
         **options,
     ):
-        if scales < 1 or not 0 <= dropout < 1:
-            raise ValueError(
-                f"scales={scales} and dropout={dropout} were given: scales is at least 1, dropout from 0 to below 1."
-            )
+        hidden, layers = wall.whole("hidden", hidden, 1), wall.whole("layers", layers, 1)
+        scales, dropout = wall.whole("scales", scales, 1), wall.number("dropout", dropout, 0, below=1)
         options.setdefault("likelihood", "logistic" if options.get("ordered", True) else "categorical")
-        super().__init__(levels, channels, hidden, layers, [hidden, hidden], **options)
+        super().__init__(levels, channels, hidden, [hidden, hidden], **options)
         self.first_above = Above(self.inputs, hidden, 2, 3, 1)
         self.first = Masked("A", self.inputs, hidden, 3)
         self.level = _Level(hidden, layers, scales - 1, dropout)

@@ -2,13 +2,19 @@
 
 They depend on no setting of the caller's: neither on matplotlib's backend nor on his styles. Outside a notebook nothing is shown;
 ``figure.savefig`` of the Axes' figure keeps it.
+
+Tensors may lie on any device and have a graph. Images are float, drawn from 0 to 1, or uint8, drawn from 0 to 255; what is no image may
+be of any real type. Images' floats may lie up to 0.5 beyond, as a decoder's mean may, and are drawn as 0 or 1 there. Whatever cannot be
+drawn as it is given is a ValueError: integer images of another type, floats farther out (0 to 255, -1 to 1), uint8 of 0 and 1 alone,
+NaN and infinity anywhere, and names that do not match.
 """
 
 import base64
 import contextlib
 import functools
 import io
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import numbers
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import NamedTuple, ParamSpec
@@ -21,14 +27,17 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from vaelib import given
 from vaelib.console import in_notebook, say
 from vaelib.files import written_whole
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
 _GREY = dict(cmap="gray_r", vmin=0, vmax=1, interpolation="nearest")
+_BEYOND = 0.5  # how far outside 0 to 1 an image may lie: decoders' means do by a quarter, images from -1 to 1 by 1
 
 
 class Picture(NamedTuple):
@@ -91,24 +100,81 @@ def _axes(rows: int, columns: int, size: tuple[float, float], title: str = "", *
     return figure, axes
 
 
+# ---- what is given
+
+
+def _images(
+    name: str, value: torch.Tensor, shape: Sequence[str] = ("N", "C", "H", "W"), most: int | None = None
+) -> torch.Tensor:
+    """The first images, as floats in [0, 1] on the CPU."""
+    cure = "Integers from 0 to 255 become images by x.to(torch.uint8), levels by x / (levels - 1)."
+    images = given.here(name, given.tensor(name, value, shape, "image", least=1, cure=cure)[:most])
+    if images.shape[-3] not in (1, 3):
+        raise ValueError(f"{name} has {images.shape[-3]} channels: use 1 for grey, or 3 for red, green and blue.")
+    if images.dtype == torch.uint8:
+        if images.max() == 1:
+            raise ValueError(f"{name} is uint8, and has no value but 0 and 1 of 255: use floats of these, x.float().")
+        return images.float() / 255
+    images = given.finite(name, images.float())
+    use = f"floats from 0 to 1, at most {_BEYOND} beyond; x / 255 makes them of 0 to 255, (x + 1) / 2 of -1 to 1"
+    return given.within(name, images, -_BEYOND, 1 + _BEYOND, use).clamp(0, 1)
+
+
+def _values(name: str, value: torch.Tensor, shape: Sequence[int | str], least: int = 1) -> torch.Tensor:
+    """Finite numbers, as float64 on the CPU."""
+    return given.finite(name, given.here(name, given.tensor(name, value, shape, "real", least=least)).double())
+
+
+def _row(name: str, value: Sequence[float] | torch.Tensor | np.ndarray) -> list[float]:
+    """Finite numbers in a row, at least one."""
+    if isinstance(value, torch.Tensor):
+        return _values(name, value, ("N",)).tolist()
+    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray)) or not len(value):
+        raise given.refuse(name, value, "numbers in a row, at least one")
+    return [given.number(f"{name}[{k}]", each) for k, each in enumerate(value)]
+
+
+def _pair(name: str, value: Sequence, use: str) -> Sequence:
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        raise given.refuse(name, value, use)
+    return value
+
+
+def _line(name: str, value: tuple[Sequence[float], Sequence[float]], log: str = "") -> tuple[list[float], list[float]]:
+    """The x and y values of a line, above 0 on a logarithmic axis."""
+    both = [
+        _row(f"the {axis} values of {name}", each)
+        for axis, each in zip("xy", _pair(name, value, "(x, y)"), strict=True)
+    ]
+    if len(both[0]) != len(both[1]):
+        raise ValueError(f"{name} has {len(both[0])} x values and {len(both[1])} y values: use as many of both.")
+    for axis, row in zip("xy", both, strict=True):
+        if axis in log and min(row) <= 0:
+            raise ValueError(f"{name} has the {axis} value {min(row):g}: on a logarithmic axis use values above 0.")
+    return both[0], both[1]
+
+
+def _named(name: str, value: Mapping, names: Iterable[str], use: str, every: bool = True) -> dict:
+    """A mapping with an entry for each of ``names``, or for some of them."""
+    value = given.mapping(name, value, use)
+    if set(value) - set(names) or (every and set(names) - set(value)):
+        raise ValueError(f"{name} has entries for {', '.join(value)}: use {', '.join(names)}.")
+    return value
+
+
+# ---- images
+
+
 def _picture(image: torch.Tensor) -> np.ndarray:
-    """(C, H, W) float in [0, 1] or uint8 to what imshow takes."""
-    image = image.detach().cpu()
-    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-    if image.dim() != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"a picture has shape (1, H, W) or (3, H, W), and {tuple(image.shape)} was given.")
-    return image.permute(1, 2, 0).clamp(0, 1).squeeze(-1).numpy()
+    """(C, H, W) to what imshow takes."""
+    return image.permute(1, 2, 0).squeeze(-1).numpy()
 
 
 def _tile(images: torch.Tensor, columns: int) -> torch.Tensor:
     """(N, C, H, W) to one picture, row by row, with a white pixel between images; the last row is filled up with white ones."""
-    if images.dim() != 4 or len(images) < 1 or columns < 1:
-        raise ValueError(
-            f"a grid needs images (N, C, H, W) and at least one column: got {tuple(images.shape)}, {columns}."
-        )
     n, c, h, w = images.shape
     rows = -(-n // columns)
-    white = 0.0 if c == 1 else 255.0 if images.dtype == torch.uint8 else 1.0  # one channel is drawn as ink
+    white = 0.0 if c == 1 else 1.0  # one channel is drawn as ink
     blank = images.new_full((rows * columns - n, c, h, w), white)
     framed = torch.nn.functional.pad(torch.cat([images, blank]), (0, 1, 0, 1), value=white)
     grid = framed.reshape(rows, columns, c, h + 1, w + 1).permute(2, 0, 3, 1, 4)
@@ -125,16 +191,25 @@ def image_rows(rows: Mapping[str, torch.Tensor], title: str = "", columns: int =
     """One labelled row of images for each entry.
 
     Args:
-        rows: label -> images (N, C, H, W), float in [0, 1] or uint8; the first ``columns`` are shown.
+        rows: label -> images (N, C, H, W), float in [0, 1] or uint8; the first ``columns`` are shown. Rows may differ in N, C, H
+            and W: the place for a row is that of the first.
+        columns: from 1 to 100.
     """
+    given.mapping("rows", rows, "label -> images (N, C, H, W)")
+    given.text("title", title)
+    columns = given.whole("columns", columns, least=1, most=100)
+    rows = {label: _images(f"rows[{label!r}]", images, most=columns) for label, images in rows.items()}
     height, width = next(iter(rows.values())).shape[-2:]
     size = (10, (8.6 / columns * height / width + 0.08) * len(rows) + (0.4 if title else 0.1))
     figure, axes = _axes(len(rows), 1, size, title)
     figure.get_layout_engine().set(h_pad=0.02, hspace=0)
     for ax, (label, images) in zip(axes[:, 0], rows.items(), strict=True):
-        _show(ax, _tile(images[:columns], columns))
+        _show(ax, _tile(images, columns))
         ax.set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
-    return axes[0, 0], f"{columns} images to a row; rows: {'; '.join(rows)}."
+    counts = {len(images) for images in rows.values()}
+    if len(counts) == 1:
+        return axes[0, 0], f"{counts.pop()} images to a row; rows: {'; '.join(rows)}."
+    return axes[0, 0], f"rows of images: {'; '.join(f'{label}, {len(images)}' for label, images in rows.items())}."
 
 
 def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: int = 8) -> Axes:
@@ -143,6 +218,7 @@ def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: i
     Args:
         snapshots: step -> images (N, C, H, W), as ``train.fit`` returns them.
     """
+    given.mapping("snapshots", snapshots, "step -> images (N, C, H, W)", numbers.Integral)
     return image_rows({f"step {step}": images for step, images in sorted(snapshots.items())}, title, columns)
 
 
@@ -154,15 +230,23 @@ def animation(
     Args:
         path: of the file; its folder is made. An existing file is replaced once the new one is complete. In a folder that may not
             be written to, or on a full disk, there is no file, and the printed line says why.
-        frames: at least one, each images (N, C, H, W), as for ``image_rows``; ``columns`` of them to a row.
+        frames: at least one, each images (N, C, H, W), as for ``image_rows``, all of one shape; ``columns`` of them to a row.
         milliseconds: for each frame; the last stays four times as long.
         zoom: screen pixels for a pixel.
 
     Raises:
-        ValueError: no frame, or a duration or zoom below 1.
+        ValueError: no path, no frame, frames that differ in shape, or a number of columns, duration or zoom below 1.
     """
-    if not frames or milliseconds < 1 or zoom < 1:
-        raise ValueError(f"{len(frames)} frames, {milliseconds} ms and zoom={zoom} were given: each is at least 1.")
+    path = given.path("path", path)
+    if isinstance(frames, str) or not isinstance(frames, Sequence) or not frames:
+        raise given.refuse("frames", frames, "a list of images (N, C, H, W), at least one")
+    columns, milliseconds, zoom = (
+        given.whole(name, value, least=1)
+        for name, value in (("columns", columns), ("milliseconds", milliseconds), ("zoom", zoom))
+    )
+    frames = [_images(f"frames[{k}]", images) for k, images in enumerate(frames)]
+    if len(shapes := {tuple(images.shape) for images in frames}) > 1:
+        raise ValueError(f"frames have shapes {', '.join(map(str, sorted(shapes)))}: use one shape for all.")
     pictures = []
     for images in frames:
         picture = _picture(_tile(images, columns))
@@ -173,11 +257,11 @@ def animation(
     film = io.BytesIO()
     pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
     try:
-        with written_whole(Path(path)) as file:
+        with written_whole(path) as file:
             file.write(film.getvalue())
-        kept_as = f"saved as {Path(path).name}"
+        kept_as = f"saved as {path.name}"
     except OSError as error:
-        kept_as = f"not saved as {Path(path).name} ({error.strerror})"
+        kept_as = f"not saved as {path.name} ({error.strerror})"
     say(f"Animation: {len(pictures)} frames, {kept_as}.")
     return film.getvalue()
 
@@ -192,17 +276,22 @@ def scatter(
         panels: panel title -> group name -> points (N, 2); later groups lie on top.
         labels: panel title -> integers (N,) 0 to 9 that colour and number the points of the panel's first group.
     """
+    given.mapping("panels", panels, "panel title -> group name -> points (N, 2)")
+    given.text("title", title)
+    if labels is not None:
+        _named("labels", labels, panels, "panel title -> integers (N,)")
     figure, axes = _axes(1, len(panels), (5.4 * len(panels), 5), title)
     said = []
     for ax, (panel, groups) in zip(axes[0], panels.items(), strict=True):
+        groups = given.mapping(f"panels[{panel!r}]", groups, "group name -> points (N, 2)")
         for k, (name, tensor) in enumerate(groups.items()):
-            points = tensor.detach().cpu().numpy()
-            if points.ndim != 2 or points.shape[1] != 2:
-                raise ValueError(f"scatter draws points of shape (N, 2), and {name!r} has {points.shape}.")
+            points = _values(f"panels[{panel!r}][{name!r}]", tensor, ("N", 2)).numpy()
             if k == 0 and labels is not None:
-                _numbered(ax, points, labels[panel].cpu().numpy(), name)
+                digits = f"labels[{panel!r}]"
+                digit = given.here(digits, given.tensor(digits, labels[panel], (len(points),), "integer"))
+                _numbered(ax, points, given.within(digits, digit, 0, 9, "digits from 0 to 9").numpy(), name)
             else:
-                colour = COLOURS[7] if labels is not None else COLOURS[k]
+                colour = COLOURS[7] if labels is not None else COLOURS[k % len(COLOURS)]
                 ax.scatter(*points.T, s=10, color=colour, marker="x+os"[k % 4], alpha=0.6, linewidths=0.7, label=name)
             spread = points.std(0)
             said.append(f"{panel}, {name}: standard deviations {spread[0]:.2f} and {spread[1]:.2f}")
@@ -243,12 +332,29 @@ def curves(
     """Lines in one panel.
 
     Args:
-        lines: name -> (x values, y values), equally long.
+        lines: name -> (x values, y values), equally long, each a row of finite numbers. What is not finite is to be left out by the
+            caller, for a gap at the end of a line cannot be seen.
         points: name of a line -> measured points, drawn over it as large open circles.
         labels: name of a line -> a word for each of its points, written beside it.
         xlabel, ylabel: with units.
-        log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes.
+        log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes; their values are above 0.
     """
+    for name, value in (("xlabel", xlabel), ("ylabel", ylabel), ("title", title)):
+        given.text(name, value)
+    given.one_of("log", log, ("", "x", "y", "xy"))
+    use = "name -> (x values, y values)"
+    lines = {name: _line(repr(name), xy, log) for name, xy in given.mapping("lines", lines, use).items()}
+    points = {} if points is None else _named("points", points, lines, use, every=False)
+    points = {name: _line(f"points[{name!r}]", xy, log) for name, xy in points.items()}
+    labels = {} if labels is None else _named("labels", labels, lines, "name -> words", every=False)
+    for name, words in labels.items():
+        count = len(lines[name][0])
+        if (
+            not isinstance(words, (tuple, list))
+            or len(words) != count
+            or not all(isinstance(word, str) for word in words)
+        ):
+            raise given.refuse(f"labels[{name!r}]", words, f"a list of {count} words")
     ax = _axes(1, 1, (6.8 if len(lines) <= 3 else 10, 4))[1][0, 0]
     for k, (name, (x, y)) in enumerate(lines.items()):
         ax.plot(
@@ -256,14 +362,14 @@ def curves(
             y,
             color=COLOURS[k % len(COLOURS)],
             linestyle=("-", "--", "-.", ":")[k % 4],
-            marker="os^D"[k % 4] if len(set(y)) > 1 else None,  # a level is not a row of measurements
+            marker="os^D"[k % 4] if len(set(y)) > 1 or len(y) == 1 else None,  # a level is not a row of measurements
             markersize=4,
             markevery=max(1, len(x) // 10),
             label=name,
         )
-        if points is not None and name in points:
+        if name in points:
             ax.plot(*points[name], "o", color=COLOURS[k % len(COLOURS)], markerfacecolor="none", markersize=9)
-        for word, place in zip((labels or {}).get(name, ()), zip(x, y, strict=True), strict=False):
+        for word, place in zip(labels.get(name, ()), zip(x, y, strict=True), strict=False):
             ax.annotate(word, place, xytext=(6, 6), textcoords="offset points", fontsize=10)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
@@ -293,6 +399,16 @@ def manifolds(pictures: Mapping[str, torch.Tensor], columns: int, title: str = "
     Args:
         axis: what the two axes of the plane are, in words.
     """
+    given.mapping("pictures", pictures, "name -> images (columns * columns, C, H, W)")
+    given.text("title", title)
+    given.text("axis", axis)
+    columns = given.whole("columns", columns, least=1)
+    pictures = {name: _images(f"pictures[{name!r}]", images) for name, images in pictures.items()}
+    for name, images in pictures.items():
+        if len(images) != columns**2:
+            raise ValueError(
+                f"pictures[{name!r}] has {len(images)} images: use {columns**2}, {columns} rows of {columns}."
+            )
     _, axes = _axes(1, len(pictures), (5.3 * len(pictures), 5.4), title)
     for ax, (name, images) in zip(axes[0], pictures.items(), strict=True):
         _show(ax, _tile(images, columns))
@@ -312,15 +428,18 @@ def latent_points(
     Args:
         codes: model name -> (N, 2).  points: model name -> (2,).  images: model name -> (C, H, W).
     """
+    given.mapping("codes", codes, "model name -> (N, 2)")
+    _named("points", points, codes, "model name -> (2,)")
+    _named("images", images, codes, "model name -> (C, H, W)")
     _, axes = _axes(1, 2 * len(codes), (5.4 * len(codes), 2.9))
     said = []
     for k, name in enumerate(codes):
         plane, picture = axes[0, 2 * k : 2 * k + 2]
-        point = points[name].detach().cpu().numpy()
-        plane.scatter(*codes[name].detach().cpu().numpy().T, s=2, color="#999999", linewidths=0)
+        point = _values(f"points[{name!r}]", points[name], (2,)).numpy()
+        plane.scatter(*_values(f"codes[{name!r}]", codes[name], ("N", 2)).numpy().T, s=2, color="#999999", linewidths=0)
         plane.plot(*point, marker="X", color=COLOURS[3], markersize=12, markeredgecolor="black")
         plane.set(xlabel="z₁", ylabel="z₂", title=f"{name}: codes")
-        _show(picture, images[name])
+        _show(picture, _images(f"images[{name!r}]", images[name], ("C", "H", "W")))
         picture.set_title(f"{name}: decoded")
         said.append(f"{name} at ({point[0]:.2f}, {point[1]:.2f})")
     return axes[0, 0], f"{'; '.join(said)}, among the encoded test images, and the decoded images."
@@ -337,23 +456,45 @@ def bound(
 
     Args:
         z: (N,).
-        densities: name -> values (N,) over z.
-        spans: term -> (start, end), at most 0; the first is drawn on top.
-        lowest: where the axis of the bars ends, always, so that pictures can be compared; bars that go on get an arrow.
+        densities: name -> values (N,) over z, at least 0.
+        spans: term -> (start, end); the first is drawn on top.
+        lowest: where the axis of the bars ends, below 0; it begins at -lowest / 5. Always, so that pictures can be compared; bars
+            that go on get an arrow.
     """
+    z = _values("z", z, ("N",)).numpy()
+    given.mapping("densities", densities, "name -> values (N,)")
+    given.mapping("spans", spans, "term -> (start, end)")
+    lowest = given.number("lowest", lowest, below=0)
+    highest = -lowest / 5
     plane, ladder = _axes(1, 2, (10.5, 3.6), width_ratios=(1, 1.15))[1][0]
     for k, (name, values) in enumerate(densities.items()):
-        plane.plot(z, values, color=COLOURS[k], linestyle=(":", "-", "--", "-.")[k % 4], linewidth=2, label=name)
+        values = _values(f"densities[{name!r}]", values, (len(z),))
+        given.within(f"densities[{name!r}]", values, 0, np.inf, "densities, at least 0")
+        plane.plot(
+            z,
+            values.numpy(),
+            color=COLOURS[k % len(COLOURS)],
+            linestyle=(":", "-", "--", "-.")[k % 4],
+            linewidth=2,
+            label=name,
+        )
     plane.set(xlabel="z", ylabel="density", ylim=(0, None))
     plane.legend(fontsize=10)
+    spans = {
+        name: tuple(_row(f"spans[{name!r}]", _pair(f"spans[{name!r}]", pair, "(start, end)")))
+        for name, pair in spans.items()
+    }
     for k, (start, end) in enumerate(spans.values()):
         colour = COLOURS[(k + 3) % len(COLOURS)]
         ladder.barh(k, end - start, left=start, height=0.6, color=colour, edgecolor="black", linewidth=0.6)
         arrow = "◀ " if min(start, end) < lowest else ""
-        ladder.text(max(start, end, lowest), k, f" {arrow}{end - start:+.2f}", va="center", fontsize=10)
+        beyond = max(start, end) > highest
+        words = f" {arrow}{end - start:+.2f}{' ▶ ' if beyond else ''}"
+        place = highest if beyond else max(start, end, lowest)
+        ladder.text(place, k, words, va="center", ha="right" if beyond else "left", fontsize=10)
     ladder.set_yticks(range(len(spans)), list(spans), fontsize=11)
     ladder.invert_yaxis()
-    ladder.set_xlim(lowest, -lowest / 5)
+    ladder.set_xlim(lowest, highest)
     ladder.set_xlabel("nats")
     ladder.grid(axis="x", alpha=0.3)
     return plane, f"bars in nats: {', '.join(f'{name} {end - start:+.3f}' for name, (start, end) in spans.items())}."
@@ -368,26 +509,36 @@ def histograms(
     Args:
         panels: panel title -> name -> draws (N,).
         exact: the value that the draws estimate.
+        bins: of each histogram.
     """
-    _, axes = _axes(1, len(panels), (5.2 * len(panels), 3.4), sharex=True, sharey=True)
-    ranges = {
-        title: [float(torch.quantile(torch.cat([*groups.values()]).flatten()[:100_000], q)) for q in (0.002, 0.998)]
+    given.mapping("panels", panels, "panel title -> name -> draws (N,)")
+    given.text("xlabel", xlabel)
+    exact, bins = given.number("exact", exact), given.whole("bins", bins, least=1)
+    panels = {
+        title: {
+            name: _values(f"panels[{title!r}][{name!r}]", draws, ("N",), least=2)
+            for name, draws in given.mapping(f"panels[{title!r}]", groups, "name -> draws (N,)").items()
+        }
         for title, groups in panels.items()
     }
-    axes[0, 0].set_xlim(
-        min(exact, *(low for low, _ in ranges.values())) - 0.1, max(exact, *(r[1] for r in ranges.values())) + 0.1
-    )
+    _, axes = _axes(1, len(panels), (5.2 * len(panels), 3.4), sharex=True, sharey=True)
+    ranges = {title: np.quantile(torch.cat([*groups.values()]), (0.002, 0.998)) for title, groups in panels.items()}
+    left, right = min(exact, *(low for low, _ in ranges.values())), max(exact, *(high for _, high in ranges.values()))
+    margin = min(0.1, (right - left) / 20) or 0.1
+    axes[0, 0].set_xlim(left - margin, right + margin)
     said = []
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            look = dict(histtype="stepfilled", color=COLOURS[k], alpha=0.55, label=label)  # one shape: quick to draw
-            ax.hist(draws.cpu().numpy(), bins, range=ranges[title], density=True, **look)
+            look = dict(
+                histtype="stepfilled", color=COLOURS[k % len(COLOURS)], alpha=0.55, label=label
+            )  # one shape: quick to draw
+            ax.hist(draws.numpy(), bins, range=ranges[title], density=True, **look)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="density of the estimates", title=title)
         ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
-    return axes[0, 0], f"{'; '.join(said)}."
+    return axes[0, 0], f"{'; '.join(said)}; exact: {exact:.3g}."
 
 
 @_drawing
@@ -398,33 +549,47 @@ def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: st
         points: (N, 2).
         codebooks: panel title -> (K, 2).
     """
+    points = _values("points", points, ("N", 2))
+    given.text("title", title)
+    codebooks = {
+        name: _values(f"codebooks[{name!r}]", codebook, ("K", 2))
+        for name, codebook in given.mapping("codebooks", codebooks, "panel title -> (K, 2)").items()
+    }
     _, axes = _axes(1, len(codebooks), (3.6 * len(codebooks), 3.6), title, sharex=True, sharey=True)
-    both = torch.cat([points, *codebooks.values()]).detach().cpu()
-    (left, low), (right, high) = both.amin(0) - 0.4, both.amax(0) + 0.4
-    across, up = torch.linspace(float(left), float(right), 300), torch.linspace(float(low), float(high), 300)
+    both = torch.cat([points, *codebooks.values()])
+    margin = min(0.4, float((both.amax(0) - both.amin(0)).max()) / 5) or 0.4
+    (left, low), (right, high) = (both.amin(0) - margin).tolist(), (both.amax(0) + margin).tolist()
+    across, up = (torch.linspace(*ends, 300, dtype=torch.float64) for ends in ((left, right), (low, high)))
     grid = torch.cartesian_prod(up, across).flip(1)
     said = []
     for ax, (name, codebook) in zip(axes[0], codebooks.items(), strict=True):
-        codebook = codebook.detach().cpu()
         owner = torch.cdist(grid, codebook).argmin(1).view(300, 300)
         border = torch.zeros(300, 300)
         border[1:] += owner.diff(dim=0) != 0
         border[:, 1:] += owner.diff(dim=1) != 0
         chosen = torch.zeros(len(codebook), dtype=torch.bool)
-        chosen[torch.cdist(points.cpu(), codebook).argmin(1)] = True
+        chosen[torch.cdist(points, codebook).argmin(1)] = True
         ax.imshow(
-            border.clamp(max=1),
-            extent=[float(v) for v in (left, right, low, high)],
+            border.clamp(max=1).numpy(),
+            extent=(left, right, low, high),
             origin="lower",
             cmap="gray_r",
             vmax=3,
             aspect="auto",
         )
-        ax.scatter(*points[:: max(1, len(points) // 800)].cpu().T, s=4, color=COLOURS[5], linewidths=0, label="points")
         ax.scatter(
-            *codebook[chosen].T, s=34, color=COLOURS[3], edgecolor="black", linewidths=0.6, label="words", zorder=3
+            *points[:: max(1, len(points) // 800)].T.numpy(), s=4, color=COLOURS[5], linewidths=0, label="points"
         )
-        ax.scatter(*codebook[~chosen].T, s=34, color="black", marker="x", label="dead words", zorder=3)
+        ax.scatter(
+            *codebook[chosen].T.numpy(),
+            s=34,
+            color=COLOURS[3],
+            edgecolor="black",
+            linewidths=0.6,
+            label="words",
+            zorder=3,
+        )
+        ax.scatter(*codebook[~chosen].T.numpy(), s=34, color="black", marker="x", label="dead words", zorder=3)
         ax.set(xlabel="z₁", title=name)
         said.append(f"{name}: {int(chosen.sum())} of {len(codebook)} words chosen")
     axes[0, 0].set_ylabel("z₂")
@@ -441,10 +606,18 @@ def maps(
     Args:
         panels: panel title -> (H, W), at least 0; an entry of -1 is marked with a cross.
     """
+    given.mapping("panels", panels, "panel title -> (H, W)")
+    for name, value in (("title", title), ("xlabel", xlabel), ("ylabel", ylabel)):
+        given.text(name, value)
     _, axes = _axes(1, len(panels), (10, 10 / len(panels) + 0.5), title)
     said = []
     for ax, (name, values) in zip(axes[0], panels.items(), strict=True):
-        values = values.detach().cpu().float().numpy()
+        values = _values(f"panels[{name!r}]", values, ("H", "W"))
+        marked = values == -1
+        given.within(
+            f"panels[{name!r}]", values.where(~marked, 0.0), 0, np.inf, "numbers of at least 0, or -1 for a cross"
+        )
+        values = values.numpy()
         ax.imshow(
             values.clip(min=0),
             cmap="Blues",
@@ -452,14 +625,18 @@ def maps(
             vmax=max(1e-12, float(values.max()) * 1.15),
             interpolation="nearest",
         )
-        i, j = (values == -1).nonzero()
+        i, j = marked.numpy().nonzero()
         ax.scatter(j, i, marker="x", color=COLOURS[3], s=900 / max(values.shape), linewidths=2)
-        ax.set_xticks(np.arange(-0.5, values.shape[1]), minor=True)
-        ax.set_yticks(np.arange(-0.5, values.shape[0]), minor=True)
+        for axis, count in ((ax.xaxis, values.shape[1]), (ax.yaxis, values.shape[0])):
+            axis.set_major_locator(
+                MaxNLocator(integer=True)
+            )  # no row has the number 0.5, and a line would be missing there
+            axis.set_ticks(np.arange(-0.5, count), minor=True)
         if values.size < 400:
             ax.grid(which="minor", color="#cccccc", linewidth=0.5)
         ax.tick_params(which="both", length=0)
         ax.set(title=name, xlabel=xlabel)
-        said.append(f"{name}, {int((values > 0).sum())} of {values.size} entries above 0")
+        crosses = f", {len(i)} marked with a cross" if len(i) else ""
+        said.append(f"{name}, {int((values > 0).sum())} of {values.size} entries above 0{crosses}")
     axes[0, 0].set_ylabel(ylabel)
     return axes[0, 0], f"{'; '.join(said)}."

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from vaelib import given
 from vaelib.evaluate import code_usage
 
 _USAGE_DECAY = 0.9  # about 10 batches: averaged over 100, revival came too late for a moving encoder
@@ -34,10 +35,13 @@ class VectorQuantizer(nn.Module):
 
     k = argmin_j ||z_e - e_j||^2, z_q = e_k (eqs. 1 and 2). Backward, the gradient of z_q is copied to z_e. The codebook learns in
     one of two ways: by gradient, from ``codebook_loss``; or, with ``decay``, as a moving average of the vectors that chose it
-    (appendix A.1), in training mode, after each lookup.
+    (appendix A.1), after each ``forward`` in training mode, under ``torch.no_grad()`` too: ``eval()`` before one only looks.
 
     ``codebook`` is (K, D): a parameter, or a buffer with ``decay``. ``usage`` is a moving average of how large a share of the
     vectors chose each code, (K,), kept in training mode.
+
+    Distances are computed in float32 from a centre amid the words in use: two words are told apart if their squared distances
+    differ by more than about 1e-6 of the square of how far latents and words lie from there, wherever that is.
 
     Args:
         codes: K, at least 2.
@@ -51,15 +55,10 @@ class VectorQuantizer(nn.Module):
 
     def __init__(self, codes: int, dim: int, decay: float | None = None, commitment: float = 0.25):
         super().__init__()
-        if codes < 2 or dim < 1:
-            raise ValueError(
-                f"codes={codes} and dim={dim} were given: a codebook has at least 2 vectors of dimension 1."
-            )
-        if (decay is not None and not 0 <= decay < 1) or not commitment >= 0:
-            raise ValueError(
-                f"decay={decay} and commitment={commitment} were given: decay is None or from 0 to below 1, commitment at least 0."
-            )
-        self.codes, self.dim, self.decay, self.commitment = codes, dim, decay, commitment
+        self.codes = codes = given.whole("codes", codes, 2)
+        self.dim = dim = given.whole("dim", dim, 1)
+        self.decay = None if decay is None else given.number("decay", decay, 0, below=1)
+        self.commitment = given.number("commitment", commitment, 0)
         start = torch.randn(codes, dim)
         if decay is None:
             self.codebook = nn.Parameter(start)
@@ -72,39 +71,35 @@ class VectorQuantizer(nn.Module):
     def forward(self, z_e: torch.Tensor) -> Quantized:
         """Latents (B, D, ...), float, any number of positions, to ``Quantized``. Computed in float32, also under autocast.
 
+        In training mode ``usage`` follows, and with ``decay`` the codebook, once the words are found.
+
         Raises:
-            ValueError: another number of channels than D, or no vector.
-            FloatingPointError: a latent is NaN or infinite. While a GPU trains nobody looks, since that would make it wait:
-                the loss is NaN then.
+            ValueError: no float tensor, another number of channels than D, no vector, or another device.
+            FloatingPointError: a latent or a word is NaN or infinite. While a GPU trains nobody looks, since that would make it wait:
+                the loss is NaN then, and the codebook learns nothing from such a vector.
         """
-        if z_e.dim() < 2 or z_e.shape[1] != self.dim or z_e.numel() == 0 or not z_e.is_floating_point():
-            raise ValueError(
-                f"latents {tuple(z_e.shape)} of {z_e.dtype} were given to a codebook of dimension {self.dim}: "
-                f"use float (B, {self.dim}, ...) with at least one vector."
-            )
+        given.tensor("z_e", z_e, ("B", self.dim, ...), least=1, on=self.codebook.device)
         with torch.autocast(z_e.device.type, enabled=False):
             z = z_e.to(self.codebook.dtype).movedim(1, -1)  # (B, ..., D): channels last *before* flattening (VQ-2)
             flat = z.detach().reshape(-1, self.dim)
-            nearest, total = self._search(flat)
-            if not (self.training and z.device.type == "cuda") and not torch.isfinite(total):
-                raise FloatingPointError("a latent given to the quantizer is NaN or infinite: look at the encoder.")
+            nearest, finite = self._search(flat)
+            _look(finite, self.training)
             e = F.embedding(nearest, self.codebook).view(z.shape)  # a lookup: one-hot times codebook (VQ-4)
             codebook_loss = _mean_square(e, z.detach()) if self.decay is None else z.new_zeros(len(z))
             e = e.detach()
             commitment_loss = self.commitment * _mean_square(z, e)
             z_q = (e + (z - z.detach())).movedim(-1, 1)  # the bracket is exactly 0 and has gradient 1 (VQ-6)
             if self.training:
-                self._learn(flat, nearest)
+                self._learn(flat, nearest, finite)
         return Quantized(z_q, nearest.view(z.shape[:-1]), codebook_loss, commitment_loss)
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
-        """Integer codes (B, ...) to their vectors (B, D, ...).
+        """Codes (B, ...), of any integer type, to their vectors (B, D, ...).
 
         Raises:
-            ValueError: not integers, or a code outside 0 to K - 1.
+            ValueError: no integers, none at all, a code outside 0 to K - 1, or another device.
         """
-        _check_codes(codes, self.codes)
-        return F.embedding(codes, self.codebook).movedim(-1, 1)
+        return F.embedding(_codes(codes, self.codes, self.codebook.device), self.codebook).movedim(-1, 1)
 
     @torch.no_grad()
     def revive(self, z_e: torch.Tensor, below: float = 0.1, generator: torch.Generator | None = None) -> torch.Tensor:
@@ -117,19 +112,24 @@ class VectorQuantizer(nn.Module):
             generator: on the device of ``z_e``.
 
         Returns:
-            how many were dead: an integer tensor, on the device.
+            how many were moved: an integer tensor, on the device.
 
         Raises:
-            ValueError: ``below`` out of range.
+            ValueError: latents of another shape, type or device; ``below`` out of range; a generator of another device.
+            FloatingPointError: a latent is NaN or infinite, seen as by ``forward``: while a GPU trains, no code moves to such a one.
         """
-        if not 0 <= below <= 1:
-            raise ValueError(f"below={below} was given: it is a fraction of the fair share, from 0 to 1.")
+        given.tensor("z_e", z_e, ("B", self.dim, ...), least=1, on=self.codebook.device)
+        given.number("below", below, 0, 1)
+        given.generator("generator", generator, z_e.device)
         flat = z_e.detach().to(self.codebook.dtype).movedim(1, -1).reshape(-1, self.dim)
         dead = self.usage < below / self.codes
         if len(flat) >= self.codes:  # without replacement: two codes in one place would never part
             chosen = torch.randperm(len(flat), generator=generator, device=flat.device)[: self.codes]
         else:
             chosen = torch.randint(len(flat), (self.codes,), generator=generator, device=flat.device)
+        finite = flat.sum(1).isfinite()
+        _look(finite, self.training)
+        dead &= finite[chosen]
         self.codebook.copy_(torch.where(dead[:, None], flat[chosen], self.codebook))
         self.usage.masked_fill_(dead, 1 / self.codes)
         if self.decay is not None:
@@ -139,19 +139,26 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def _search(self, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The nearest code of each vector, (N,), a piece of the (N, K) products at a time; and a sum that is finite if all vectors are."""
+        """The nearest code of each vector, (N,), a piece of the (N, K) products at a time; and whether the vector is finite, (N,)."""
         held = _GPU_DISTANCES if flat.device.type == "cuda" else _CPU_DISTANCES
-        half_squares, down = -0.5 * self.codebook.square().sum(1), self.codebook.t()
+        # Distances do not depend on the origin, their rounding does. Words in use lie where latents do; a dead one far off
+        # must not draw the centre away. Of a codebook not used yet, all count alike.
+        precision = torch.promote_types(flat.dtype, torch.float32)
+        flat, words, share = flat.to(precision), self.codebook.to(precision), self.usage.to(precision) + 1e-9
+        centre = share @ words / share.sum()
+        words = words - centre
+        half_squares, down = -0.5 * words.square().sum(1), words.t()
         # ||z - e||^2 = ||z||^2 - 2 (z.e - ||e||^2 / 2): the nearest code has the largest bracket (VQ-3)
-        best = [torch.addmm(half_squares, part, down).max(1) for part in flat.split(max(1, held // self.codes))]
-        nearest = torch.cat([found.indices for found in best])
-        return nearest, torch.stack([found.values.sum() for found in best]).sum()
+        parts = flat.split(max(1, held // self.codes))
+        best = [torch.addmm(half_squares, part - centre, down).max(1) for part in parts]
+        return torch.cat([found.indices for found in best]), torch.cat([found.values for found in best]).isfinite()
 
     @torch.no_grad()
-    def _learn(self, flat: torch.Tensor, nearest: torch.Tensor) -> None:
-        share = torch.zeros_like(self.usage).index_add_(0, nearest, torch.full_like(flat[:, 0], 1 / len(flat)))
+    def _learn(self, flat: torch.Tensor, nearest: torch.Tensor, finite: torch.Tensor) -> None:
+        share = torch.zeros_like(self.usage).index_add_(0, nearest, finite.to(flat.dtype) / len(flat))
         self.usage.lerp_(share, 1 - _USAGE_DECAY)
         if self.decay is not None:
+            flat = flat.where(finite[:, None], 0)
             total = torch.zeros_like(self.total).index_add_(0, nearest, flat, alpha=1 / len(flat))
             self.size.lerp_(share, 1 - self.decay)
             self.total.lerp_(total, 1 - self.decay)
@@ -167,16 +174,17 @@ class FiniteScalarQuantizer(nn.Module):
     rounding counts as the identity. (The paper centres an even number of levels otherwise.) The word is r_1 + L_1 r_2 + L_1 L_2 r_3 + ...
 
     Args:
-        levels: for each number, at least 2. D = len(levels), K = their product.
+        levels: for each number, at least 2. D = len(levels), K = their product, below 2^63.
 
     Raises:
-        ValueError: no level, or fewer than 2.
+        ValueError: no whole numbers, fewer than 2 levels, or too many words.
     """
 
     def __init__(self, levels: Sequence[int]):
         super().__init__()
-        if len(levels) == 0 or min(levels) < 2:
-            raise ValueError(f"levels={tuple(levels)} were given: each number needs at least 2.")
+        levels = given.sizes("levels", levels, least=2)
+        if not levels or math.prod(levels) >= 2**63:
+            raise given.refuse("levels", levels, "one whole number or more, each at least 2, with a product below 2^63")
         self.codes, self.dim = math.prod(levels), len(levels)
         self.register_buffer("levels", torch.tensor(levels), persistent=False)
         steps = [math.prod(levels[:k]) for k in range(len(levels))]
@@ -186,28 +194,25 @@ class FiniteScalarQuantizer(nn.Module):
         """Latents (B, D, ...), float, to ``Quantized`` with losses of 0.
 
         Raises:
-            ValueError: another number of channels than D.
-            FloatingPointError: a latent is NaN, seen as by ``VectorQuantizer``.
+            ValueError: no float tensor, another number of channels than D, no vector, or another device.
+            FloatingPointError: a latent is NaN or infinite, seen as by ``VectorQuantizer``.
         """
-        if z_e.dim() < 2 or z_e.shape[1] != self.dim or not z_e.is_floating_point():
-            raise ValueError(f"latents {tuple(z_e.shape)} of {z_e.dtype} were given: use float (B, {self.dim}, ...).")
+        given.tensor("z_e", z_e, ("B", self.dim, ...), least=1, on=self.levels.device)
+        _look(z_e.detach().sum().isfinite(), self.training)
         top = self.levels - 1
         bounded = (torch.tanh(z_e.float().movedim(1, -1)) + 1) / 2 * top
         r = bounded.detach().round()
-        if not (self.training and z_e.device.type == "cuda") and not torch.isfinite(r.sum()):
-            raise FloatingPointError("a latent given to the quantizer is NaN: look at the encoder.")
         z_q = 2 * (r + (bounded - bounded.detach())) / top - 1
         nothing = z_q.new_zeros(len(z_q))
         return Quantized(z_q.movedim(-1, 1), (r.long() * self.steps).sum(-1), nothing, nothing)
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
-        """Integer codes (B, ...) to their vectors (B, D, ...).
+        """Codes (B, ...), of any integer type, to their vectors (B, D, ...).
 
         Raises:
-            ValueError: not integers, or a code outside 0 to K - 1.
+            ValueError: no integers, none at all, a code outside 0 to K - 1, or another device.
         """
-        _check_codes(codes, self.codes)
-        r = codes[..., None] // self.steps % self.levels
+        r = _codes(codes, self.codes, self.levels.device)[..., None] // self.steps % self.levels
         return (2 * r / (self.levels - 1) - 1).movedim(-1, 1)
 
 
@@ -230,10 +235,14 @@ def _mean_square(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return F.mse_loss(a, b, reduction="none").flatten(1).mean(1)
 
 
-def _check_codes(codes: torch.Tensor, size: int) -> None:
-    if codes.is_floating_point() or codes.dtype == torch.bool or codes.dim() < 1:
-        raise ValueError(f"codes of {codes.dtype}, shape {tuple(codes.shape)}, were given: use integers (B, ...).")
-    if codes.numel() and not 0 <= int(codes.min()) <= int(codes.max()) < size:
-        raise ValueError(
-            f"codes from {int(codes.min())} to {int(codes.max())} were given for a codebook of {size}: they lie from 0 to {size - 1}."
+def _look(finite: torch.Tensor, training: bool) -> None:
+    """An error, unless all are finite. While a GPU trains nobody looks, since that would make it wait."""
+    if not (training and finite.device.type == "cuda") and not finite.all():
+        raise FloatingPointError(
+            "a latent, or a word of the codebook, is NaN or infinite: look at the encoder, and at its images."
         )
+
+
+def _codes(codes: torch.Tensor, size: int, device: torch.device) -> torch.Tensor:
+    given.tensor("codes", codes, ("B", ...), "integer", least=1, on=device)
+    return given.within("codes", codes.long(), 0, size - 1, f"codes from 0 to {size - 1}", everywhere=True)

@@ -5,6 +5,8 @@ computed once for a row, what looks at the row itself once for a pixel; of the p
 
 In use: ``start(i)`` at the beginning of row i, then for each column j ``pixel(i, j)`` -> features (n, hidden), to draw a pixel from, and
 ``put(j, e)`` with what was drawn, embedded; ``end(i)`` at the end of the row. Rows are (width, n, channels), pixels (n, channels).
+
+Only ``sample`` and ``forward`` of a model use these classes, a call for each pixel: they look at what is given, nothing here does.
 """
 
 import torch

@@ -1,14 +1,14 @@
 """The VQ-VAE: an autoencoder whose code is a small picture of words; its words on disk, and images from a prior over them."""
 
-import hashlib
 from os import PathLike
 from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from vaelib.files import written_whole
-from vaelib.nets import conv_down, conv_up
+from vaelib import given
+from vaelib.files import checksum, read_whole, written_whole
+from vaelib.nets import conv_down, conv_up, eval_mode
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
 
@@ -49,15 +49,17 @@ class VQVAE(nn.Module):
         blocks: int = 2,
     ):
         super().__init__()
-        if len(shape) != 3 or min(shape) < 1 or shape[1] % 4 or shape[2] % 4:
-            raise ValueError(f"shape={shape} was given: a VQVAE takes images (C, H, W) with H and W divisible by 4.")
-        self.shape = tuple(shape)
-        self.quantizer = VectorQuantizer(512, 64, decay=0.99) if quantizer is None else quantizer
+        self.shape = shape = given.sizes("shape", shape, 3, form="(C, H, W)")
+        if shape[1] % 4 or shape[2] % 4:
+            raise given.refuse("shape", shape, "(C, H, W) with H and W divisible by 4")
+        if quantizer is None:
+            quantizer = VectorQuantizer(512, 64, decay=0.99)
+        self.quantizer = given.finite_weights("quantizer", given.module("quantizer", quantizer, "lookup"))
         self.encoder = conv_down(shape[0], self.quantizer.dim, width, residual, blocks)
         self.decoder = conv_up(self.quantizer.dim, shape[0], width, residual, blocks)
 
     def forward(self, x: torch.Tensor) -> Reconstruction:
-        """Images through encoder, quantizer and decoder, for training."""
+        """Images through encoder, quantizer and decoder, for training. Arguments and errors as in ``encode``."""
         quantized = self.encode(x)
         return Reconstruction(self.decode(quantized.z_q), quantized)
 
@@ -65,36 +67,41 @@ class VQVAE(nn.Module):
         """z_e: float images (B, C, H, W) in [0, 1] to the encoder's output (B, D, H/4, W/4).
 
         Raises:
-            ValueError: images of another shape, or not float.
+            ValueError: images of another shape, not float, on another device, or outside [0, 1] (looked at on the CPU only).
         """
-        if tuple(x.shape[1:]) != self.shape or not x.is_floating_point():
-            raise ValueError(
-                f"images {tuple(x.shape)} of {x.dtype} were given to a model of float (B, {', '.join(map(str, self.shape))}): "
-                "data.as_float makes them float."
-            )
-        return self.encoder(x - 0.5)
+        cure = "data.as_float makes images float."
+        given.tensor("x", x, ("B", *self.shape), least=1, on=self._weight.device, cure=cure)
+        given.within("x", x, 0, 1, "images from 0 to 1, as data.as_float makes them")
+        return self.encoder((x - 0.5).to(self._weight.dtype))
 
     def encode(self, x: torch.Tensor) -> Quantized:
-        """Images to words: ``encode(x).codes`` is int64 (B, H/4, W/4)."""
+        """Images to words: ``encode(x).codes`` is int64 (B, H/4, W/4).
+
+        In training mode the quantizer counts what it is asked, and a codebook of moving averages moves, also under
+        ``torch.no_grad()``: call ``eval()`` before to look only. ``decode`` and ``sample`` never move it.
+
+        Raises:
+            ValueError: as in ``latents``.
+            FloatingPointError: the encoder's output is NaN or infinite (not looked at while a GPU trains).
+        """
         return self.quantizer(self.latents(x))
 
     def decode(self, z: torch.Tensor) -> torch.Tensor:
         """Words to images (B, C, H, W), nearly in [0, 1].
 
         Args:
-            z: integer codes (B, H/4, W/4), or their vectors z_q, float (B, D, H/4, W/4).
+            z: codes (B, H/4, W/4) of any integer type, or their vectors z_q, float (B, D, H/4, W/4).
 
         Raises:
-            ValueError: another shape, or codes out of range.
+            ValueError: another shape or device, no image, codes out of range, or vectors that are not finite (seen on the CPU only).
         """
-        h, w = self.shape[1] // 4, self.shape[2] // 4
-        vectors = z.is_floating_point()
-        if tuple(z.shape[1:]) != ((self.quantizer.dim, h, w) if vectors else (h, w)):
-            raise ValueError(
-                f"{'vectors' if vectors else 'codes'} {tuple(z.shape)} were given to a model of integer codes (B, {h}, {w}), "
-                f"or float vectors (B, {self.quantizer.dim}, {h}, {w})."
-            )
-        return self.decoder(z if vectors else self.quantizer.lookup(z)) + 0.5
+        if isinstance(z, torch.Tensor) and z.is_floating_point():
+            given.tensor("z", z, ("B", self.quantizer.dim, *self._page), least=1, on=self._weight.device)
+            given.finite("z", z)
+        else:
+            given.tensor("z", z, ("B", *self._page), "integer", least=1, on=self._weight.device)
+            z = self.quantizer.lookup(z)
+        return self.decoder(z.to(self._weight.dtype)) + 0.5
 
     @torch.no_grad()
     def sample(self, n: int, prior: nn.Module, **options) -> torch.Tensor:
@@ -110,57 +117,81 @@ class VQVAE(nn.Module):
             float images (n, C, H, W), nearly in [0, 1]: the decoder's output, without noise.
 
         Raises:
-            ValueError: the prior has another number of words, or gives pages of another shape.
+            ValueError: the prior has another number of words, or gives pages of another shape; weights that are not finite.
         """
-        words, page = self.quantizer.codes, (self.shape[1] // 4, self.shape[2] // 4)
+        n, words = given.whole("n", n, 1), self.quantizer.codes
+        if isinstance(prior, type) or not callable(getattr(prior, "sample", None)):
+            raise given.refuse(
+                "prior", prior, "a model of vaelib.pixelcnn, or anything else that can sample(n, (H/4, W/4))"
+            )
         if getattr(prior, "levels", words) != words:
             raise ValueError(
                 f"a prior over {prior.levels} words was given to a model with {words}: train one with levels={words} on this model's codes."
             )
-        codes = prior.sample(n, page, **options)
-        if tuple(codes.shape) != (n, 1, *page):
-            raise ValueError(
-                f"the prior gave codes {tuple(codes.shape)}: this model decodes pages ({n}, 1, {page[0]}, {page[1]})."
-            )
-        was_training = self.training
-        self.eval()
-        try:
-            return self.decode(codes[:, 0].to(self.decoder[0].weight.device))
-        finally:
-            self.train(was_training)
+        given.finite_weights("the VQVAE", self)
+        codes = prior.sample(n, self._page, **options)
+        given.tensor("what the prior drew", codes, (n, 1, *self._page), "integer")
+        with eval_mode(self):
+            return self.decode(codes[:, 0].to(self._weight.device))
+
+    @property
+    def _page(self) -> tuple[int, int]:
+        return self.shape[1] // 4, self.shape[2] // 4
+
+    @property
+    def _weight(self) -> torch.Tensor:
+        return self.decoder[0].weight
 
 
 def save_codes(path: str | PathLike, model: VQVAE, codes: torch.Tensor) -> None:
-    """Write integer codes (N, H/4, W/4) to a file, whole or not at all, with the mark of the model that they belong to."""
+    """Write integer codes (N, H/4, W/4) to a file, whole or not at all, with the marks of the model that they belong to.
+
+    Raises:
+        ValueError: codes of another shape, not integers, or outside 0 to K - 1; or no VQVAE.
+        WriteError: the file cannot be written (an OSError).
+    """
+    state = _marks(model) | {"codes": _pages(model, codes)}
     with written_whole(path) as file:
-        torch.save({"model": _mark(model), "codes": codes.cpu()}, file)
+        torch.save(state, file)
 
 
 def load_codes(path: str | PathLike, model: VQVAE) -> torch.Tensor:
-    """Codes that ``save_codes`` wrote, on the CPU.
+    """Codes that ``save_codes`` wrote: int64 (N, H/4, W/4), on the CPU.
+
+    They are of this model if its encoder and the vectors of its words have not changed by a bit; a pass that only counts usage
+    changes neither. But a pass in training mode moves a codebook with ``decay``, and then the words mean something else.
 
     Raises:
-        ValueError: the file cannot be read, or the codes are of another model: its words mean something else.
+        ValueError: no file, a folder, a damaged file, one of something else; or the codes are of another model.
     """
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        mark, codes = state["model"], state["codes"]
-    except FileNotFoundError:
-        raise ValueError(f"there is no file {path}: encode the images, and save_codes.") from None
-    except Exception as error:  # a damaged file makes torch raise almost anything
+    state = read_whole(path, "file of save_codes", {"codes": torch.Tensor}, "encode the images again")
+    here = _marks(model)
+    theirs = {part: state.get(part) for part in here}
+    if not all(isinstance(mark, str) for mark in theirs.values()):
         raise ValueError(
-            f"{path} cannot be read, it is damaged or not of save_codes: encode the images again."
-        ) from error
-    if mark != _mark(model):
+            f"{path} does not say of which model its codes are (an earlier vaelib's): encode the images again."
+        )
+    if theirs["encoder"] != here["encoder"]:
         raise ValueError(
             f"the codes in {path} are of another model, and its words mean something else here: encode the images again."
         )
-    return codes
+    if theirs["words"] != here["words"]:
+        raise ValueError(
+            f"the codebook has moved since the codes in {path} were saved, as one with decay does in a pass in training mode: "
+            "encode the images again, in eval mode."
+        )
+    return _pages(model, state["codes"])
 
 
-def _mark(model: VQVAE) -> str:
-    """SHA-256 of encoder and codebook: training moves both, and with them what a word means."""
-    digest = hashlib.sha256()
-    for value in (*model.encoder.state_dict().values(), *model.quantizer.state_dict().values()):
-        digest.update(value.cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
+def _pages(model: VQVAE, codes: torch.Tensor) -> torch.Tensor:
+    codes = given.tensor("codes", codes, ("N", *model._page), "integer").cpu().long()
+    return given.within("codes", codes, 0, model.quantizer.codes - 1, f"words from 0 to {model.quantizer.codes - 1}")
+
+
+@torch.no_grad()
+def _marks(model: VQVAE) -> dict[str, str]:
+    """Checksums of what gives words their meaning: the encoder, and the vector of each word. Training moves both."""
+    given.module("model", model, "encoder", "quantizer")
+    encoder = tuple(model.encoder.state_dict().values())
+    every_word = torch.arange(model.quantizer.codes, device=encoder[0].device)
+    return {"encoder": checksum(*encoder), "words": checksum(model.quantizer.lookup(every_word))}

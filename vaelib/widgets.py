@@ -8,7 +8,7 @@ from collections.abc import Callable
 import ipywidgets
 import traitlets
 
-from vaelib import plots
+from vaelib import given, plots
 
 
 class _Picture(ipywidgets.Image):
@@ -36,10 +36,11 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
         the box to display: the sliders (``box.children[0].children``, in order), the picture's words, the picture.
 
     Raises:
-        ValueError: a start outside its range; or ``draw`` makes no figure, or several.
+        ValueError: a range that is none, a start outside its range; or ``draw`` makes no figure, or several.
         Exception: whatever ``draw`` raises at the start.
     """
-    sliders = {name: _slider(name, *numbers) for name, numbers in ranges.items()}
+    given.function("draw", draw, "a function of the sliders' values that draws one figure with vaelib.plots")
+    sliders = {name: _slider(name, span) for name, span in ranges.items()}
     picture = _Picture(format="png", layout=ipywidgets.Layout(max_width="100%", height="auto"))
     caption = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3em"))  # so that a longer one moves nothing
 
@@ -47,9 +48,7 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
         with plots.kept() as pictures, contextlib.redirect_stdout(io.StringIO()) as printed:
             draw(**{name: slider.value for name, slider in sliders.items()})
         if len(pictures) != 1:
-            raise ValueError(
-                f"the drawing function made {len(pictures)} figures with vaelib.plots: an explorer shows one."
-            )
+            raise ValueError(f"draw made {len(pictures)} figures with vaelib.plots: an explorer shows one.")
         picture.value, picture.tooltip = pictures[0].png, pictures[0].said
         picture.layout.visibility = "visible"
         caption.value = _paragraphs(printed.getvalue() + pictures[0].said)
@@ -69,15 +68,22 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
     return ipywidgets.VBox([row, caption, picture])
 
 
-def _slider(name: str, low: float, high: float, start: float, step: float | None = None) -> ipywidgets.FloatSlider:
-    if not low <= start <= high or low == high:
-        raise ValueError(f"slider {name!r} has range {low} to {high} and start {start}: the start lies in the range.")
-    whole = step is not None and all(float(number).is_integer() for number in (low, start, step))
+def _slider(name: str, span: tuple[float, ...]) -> ipywidgets.FloatSlider:
+    try:
+        low, high, start, *steps = (given.number(name, each) for each in span)
+        (step,) = steps or [(high - low) / 60]
+        good = low <= start <= high and 0 < step <= high - low
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        use = "(lowest, highest, start) and perhaps a step, finite numbers: the start and a step lie in the range"
+        raise given.refuse(f"the range of slider {name!r}", span, use)
+    whole = bool(steps) and all(number.is_integer() for number in (low, start, step))
     return ipywidgets.FloatSlider(
         value=start,
         min=low,
         max=high,
-        step=step or (high - low) / 60,
+        step=step,
         description=name,
         continuous_update=False,
         readout_format=".0f" if whole else ".2f",
