@@ -17,6 +17,7 @@ since it survived.
 import argparse
 import ast
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -36,25 +37,29 @@ RESULTS, EQUIVALENT = ROOT / "build" / "mutants.json", ROOT / "tests" / "equival
 COPIED = ("vaelib", "tests", "notebooks", "benchmarks", ".ci", "pyproject.toml", "README.md", "Makefile")
 SLOWEST = 600  # seconds for a mutant, at most; usually ten times what the tests take on the unchanged code
 
-# module -> its tests, nearest first; a module that is not here has tests/test_MODULE.py
-TESTS = {
-    "autoencoders": ["autoencoders", "bounds", "train"],
-    "bounds": ["bounds", "evaluate"],
-    "bugs": ["checks"],
+# module -> the tests that know it best, where that is not tests/test_MODULE.py; then come those that import it, the shortest first
+NEAREST = {
+    "bugs": ["checks", "marker"],
     "causal": ["pixelcnn"],
-    "data": ["data", "download"],
-    "distributions": ["distributions", "autoencoders", "bounds"],
-    "evaluate": ["evaluate", "quantize"],
+    "checkpoints": ["train"],
     "exercises": ["checks"],
-    "files": ["device", "data", "train", "plots"],
-    "folders": ["data"],
+    "files": ["files", "codes"],
     "glyphs": ["data"],
-    "nets": ["autoencoders", "quantize", "evaluate"],
+    "nets": ["autoencoders", "quantize"],
     "sampling": ["pixelcnn"],
-    "vqvae": ["quantize"],
+    "vqvae": ["codes", "quantize"],
     "widgets": ["plots", "widgets"],
 }
-EVERYWHERE = ["bad_input", "generators"]  # with the module's calls alone
+FAR = (
+    "test_0*",
+    "test_notebooks",
+    "test_build",
+    "test_benchmarks",
+    "test_project",
+    "test_bad_input",
+    "test_generators",
+)
+EVERYWHERE = ["tests/test_bad_input.py", "tests/test_generators.py"]
 
 
 class Mutant(NamedTuple):
@@ -338,15 +343,29 @@ def path_of(module: str, root: Path = ROOT) -> Path:
 
 def tests_of(module: str) -> list[str]:
     last = module.rpartition(".")[2]
-    names = TESTS.get(module) or TESTS.get(last) or [last]
-    return [f"tests/test_{name}.py" for name in names if (ROOT / f"tests/test_{name}.py").exists()]
+    names = NEAREST.get(module) or NEAREST.get(last) or [last]
+    near = [path for name in names if (path := ROOT / f"tests/test_{name}.py").exists()]
+    others = [path for path in (ROOT / "tests").glob("test_*.py") if not any(path.match(f"{far}.py") for far in FAR)]
+    if module != "build":
+        near += sorted((p for p in others if p not in near and module in imported(p)), key=lambda p: p.stat().st_size)
+    return [path.relative_to(ROOT).as_posix() for path in near]
+
+
+@functools.cache
+def imported(path: Path) -> set[str]:
+    """The modules of vaelib that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vaelib":
+            inside = node.module.removeprefix("vaelib").removeprefix(".")
+            found |= {inside} | {f"{inside}.{each.name}".removeprefix(".") for each in node.names}
+    return found
 
 
 def runs_of(module: str) -> list[list[str]]:
-    """pytest's arguments, for one run after the other."""
-    near = tests_of(module)
-    calls = [f"tests/test_{name}.py" for name in EVERYWHERE]
-    return [*([near] if near else []), [*calls, "-k", f"{module}."]] if module != "build" else [near]
+    """pytest's arguments, for one run after the other; the last one has the module's calls alone."""
+    near = [[path] for path in tests_of(module)]
+    return near if module == "build" else [*near, [*EVERYWHERE, "-k", f"{module}."]]
 
 
 def sample(names: list[str], count: int, seed: int) -> list[Mutant]:
@@ -486,6 +505,18 @@ def read(path: Path) -> dict:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
+def keep(path: Path, new: dict) -> dict:
+    """Add to what is kept; another run may write to the same file."""
+    from filelock import FileLock
+
+    with FileLock(f"{path}.lock"):
+        found = read(path) | new
+        whole = path.with_suffix(".part")
+        whole.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
+        os.replace(whole, path)
+    return found
+
+
 def equivalents() -> dict[str, str]:
     """Mutants that change nothing: key -> why."""
     return {f"{each['module']} | {each['line']} | {each['change']}": each["reason"] for each in read(EQUIVALENT) or []}
@@ -570,10 +601,7 @@ def main() -> int:
                 "seconds": round(seconds, 1),
             }
             kept["tests"] = stamps[mutant.module]
-            found = read(options.results) | {mutant.key: kept}  # another run may have written, too
-            whole = options.results.with_suffix(".part")
-            whole.write_text(json.dumps(found, indent=1, ensure_ascii=False), encoding="utf-8")
-            os.replace(whole, options.results)
+            found = keep(options.results, {mutant.key: kept})
             print(f"{status:9s}{seconds:5.1f} s  {mutant.module}:{mutant.number}  {mutant.change}  {by}", flush=True)
     tried = {mutant.key for mutant in chosen}
     return int(report({key: each for key, each in found.items() if key in tried}, names) > 0)
