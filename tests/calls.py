@@ -42,6 +42,8 @@ OUTSIDE = {
     "sampling": "what vaelib.pixelcnn samples with; nobody else calls it",
     "given": "the guards themselves: tests/test_given.py",
     "*.main": "the command: its arguments come from a shell, and tests/test_download.py runs it",
+    "checkpoints.*": "train.fit's own, which has looked at what it is given",
+    "*.extra_repr": "no argument: what a module prints",
     "folders.*": "data.load's own, whose call with folder:PATH is here",
     "checkpoints": "train.fit's own, whose call is here",
     "files.*": "vaelib's own, whose callers look at what they are given: tests/test_files.py",

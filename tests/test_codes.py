@@ -117,7 +117,7 @@ def test_codes_that_are_none_are_refused_and_nothing_is_written(tmp_path):
         "codes has values from 1 to 12: use words from 0 to 11.": some() + 1,
         "codes=None was given: use an integer tensor (N, 4, 3).": None,
         "codes='codes' was given: use an integer tensor (N, 4, 3).": "codes",
-        "codes, a int64 NumPy array (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().numpy(),
+        "codes, an int64 NumPy array (5, 4, 3), was given: use an integer tensor (N, 4, 3).": some().numpy(),
     }
     for sentence, codes in bad.items():
         assert told(lambda codes=codes: save_codes(path, model, codes)) == sentence

@@ -142,7 +142,10 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         with pytest.raises(ValueError, match=f"train={train!r} was given: use True or False"):
             data.load("glyphs", train=train)
     for name in (None, ["glyphs"], 3, b"glyphs"):
-        with pytest.raises(ValueError, match=r"^name=.* was given: use the name of an image set\.$"):
+        with pytest.raises(
+            ValueError,
+            match=r"^name=.* was given: use one of glyphs, glyphs-rgb, mnist, .* or folder:PATH\.$",
+        ):
             data.load(name)
     for root in ("", 3, b"/tmp"):
         for call in (lambda root: data.load("glyphs", root=root), data.folder):
@@ -344,7 +347,7 @@ def test_binarize(caught, plant):
     old = "dtype=x.dtype) < x)"
     for new in ("dtype=x.dtype) > x)", "dtype=x.dtype) < x.square())", "dtype=x.dtype) * 0 + 0.5 < x)"):
         caught(new, lambda new=new: binarize_has_the_right_mean(plant("vaelib.data", old, new)))
-    with pytest.raises(ValueError, match=r"a uint8 tensor .* use a float tensor .* data.as_float makes floats"):
+    with pytest.raises(ValueError, match=r"a uint8 tensor .* use a float tensor. data.as_float makes floats"):
         data.binarize(torch.zeros(2, dtype=torch.uint8))
     with pytest.raises(ValueError, match=r"x has values from 0 to 255: use images in \[0, 1\]"):
         data.binarize(torch.tensor([0.0, 255.0]))
@@ -393,9 +396,7 @@ def test_minibatches_refuse_what_cannot_be():
         x[:0],
         np.array(["a"]),
     ):
-        with pytest.raises(
-            ValueError, match=r"^tensors\[1\].* was given: use a tensor \(\.\.\.\) that is not empty\.$"
-        ):
+        with pytest.raises(ValueError, match=r"^tensors\[1\].* was given: use a tensor that is not empty\.$"):
             data.minibatches(x, wrong, batch_size=2)
     with pytest.raises(ValueError, match=r"use images.x, or images.x, images.y\.$"):
         data.minibatches(data.Images(x, x, "mine"), batch_size=2)
@@ -452,7 +453,9 @@ def whole_batch(module, x):
 def only_images_are_divided(module):
     dark = torch.zeros(20, 1, 2, 2, dtype=torch.uint8)
     dark[3, 0, 1, 1] = 2  # 19 black images and a dark one
-    for images in (dark, dark * 0, dark + 253):
+    first_dark = torch.full((20, 1, 2, 2), 255, dtype=torch.uint8)
+    first_dark[0] = 1
+    for images in (dark, dark * 0, dark + 253, first_dark):
         x = whole_batch(module, images)
         checks.check("images come as float", x.dtype == torch.float32)
         checks.check("0 to 255 become 0 to 1", x.sum() * 255 - images.sum(), 1e-3)
@@ -463,6 +466,7 @@ def only_images_are_divided(module):
             checks.check("labels and codes keep their type", found.dtype == torch.uint8)
             checks.check("and their values", found.long().sum(0) - y.long().sum(0), 0)
     black_or_white = (torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0)) > 0.5).to(torch.uint8)
+    black_or_white[0] = 0
     said = ""
     try:
         module.minibatches(torch.zeros(20), black_or_white, batch_size=2)
@@ -481,7 +485,7 @@ def test_only_images_are_divided_by_255(caught, plant):
         ("int(value.max()) == 1", "int(value.max()) <= 1"),
         ("int(value.max()) == 1", "int(value.max()) <= 2"),
         ("int(value.max()) == 1", "False"),
-        ("int(value.max()) == 1", "int(value[0].max()) == 1 and False"),
+        ("int(value.max()) == 1", "int(value[0].max()) == 1"),
         ("and value.dim() == 4 and", "and"),
     ):
         mutant = plant("vaelib.data", old, new)

@@ -419,6 +419,14 @@ def test_the_categorical():
         assert float(((counts - p) ** 2 / p).sum()) < 36  # 6 degrees of freedom
 
 
+def test_no_level_is_left_out_where_nobody_looks(monkeypatch):
+    """As on a GPU: PyTorch stops at a level that is none, -100 among them, which its cross-entropy leaves out by default."""
+    monkeypatch.setattr(distributions.given, "within", lambda name, value, *_: value)
+    for level in (-100, 3):
+        with pytest.raises(IndexError):
+            distributions.Categorical(torch.zeros(1, 3, 1, 1, 1)).log_prob(torch.full((1, 1, 1, 1), level))
+
+
 def test_levels_out_of_range_and_misfits_are_refused():
     logits = torch.randn(5, 7, 2, 3, 3, generator=torch.Generator().manual_seed(0))
     p, q = distributions.Categorical(logits), mixture(B=5, C=2, levels=7)

@@ -2,7 +2,6 @@ import base64
 import io
 import math
 import random
-import re
 import subprocess
 import sys
 import types
@@ -68,6 +67,7 @@ def test_a_grid_puts_images_row_by_row():
 def drawn(draw, *args, **kwargs):
     """The figure and the sentence, without the tenth of a second that its PNG takes."""
     ax, said = draw.__wrapped__(*args, **kwargs)
+    assert ax is ax.figure.axes[0]
     return ax.figure, said
 
 
@@ -195,7 +195,8 @@ def test_points_in_a_plane():
                 MarkerStyle("x+os"[k % 4]).get_transform().transform(MarkerStyle("x+os"[k % 4]).get_path().vertices),
             )
             assert (dots.get_sizes().tolist(), dots.get_alpha(), dots.get_linewidths()[0]) == ([10], 0.6, 0.7)
-    assert said.startswith("one, a: standard deviations 1.00 and 2.00; one, b: standard deviations 0.00 and 0.00;")
+    told = ["one, a: standard deviations 1.00 and 2.00", "one, b: standard deviations 0.00 and 0.00"]
+    assert said == "; ".join(told + [f"two, {k}: standard deviations 0.00 and 0.00" for k in range(9)]) + "."
 
 
 def test_numbered_points():
@@ -217,6 +218,7 @@ def test_numbered_points():
         assert (text.get_size(), text.get_weight(), text.get_ha(), text.get_va()) == (13, "bold", "center", "center")
         box = text.get_bbox_patch()
         assert (to_hex(box.get_facecolor()), box.get_alpha(), box.get_edgecolor()[3]) == ("#ffffff", 0.75, 0)
+        assert box.get_boxstyle().pad * text.get_size() == pytest.approx(1, abs=0.1)  # a point around it
         assert text.get_zorder() > max(dots.get_zorder() for dots in ax.collections)
     assert (bar.get_ylabel(), list(bar.get_yticks()), bar.get_ylim()) == ("digit", list(range(10)), (-0.5, 9.5))
     assert figure.axes[1].collections[-1].get_cmap().name == "tab10"
@@ -274,6 +276,9 @@ def test_many_and_long_curves():
     assert said.endswith("7 42, 8 43.")
     alone = drawn(plots.curves, {"a": ([1], [2.0])}, "x", "y")[0].axes[0].get_lines()[0]
     assert (alone.get_marker(), alone.get_markevery()) == ("o", 1)  # or nothing would be seen
+    four = drawn(plots.curves, {name: LINES[name] for name in "abcd"}, "x", "y")[0]
+    size_of(four, 10, 4)
+    assert place(four.axes[0].get_legend()) == ("upper left", (1.01, 1), 1, False)
     for count, written in ((12, True), (13, False)):
         line = (torch.arange(1, count + 1), np.arange(count))
         ticks = drawn(plots.curves, {"a": line}, "x", "y", log="x")[0].axes[0].get_xticklabels()
@@ -286,6 +291,7 @@ def test_a_point_and_its_picture():
     pictures = {"AE": PIXELS[0], "VAE": torch.rand(3, 4, 4)}
     figure, said = drawn(plots.latent_points, codes, at, pictures)
     size_of(figure, 10.8, 2.9)
+    assert len(figure.axes) == 4
     for k, name in enumerate(codes):
         plane, picture = figure.axes[2 * k : 2 * k + 2]
         shown(plane, axes=("z₁", "z₂"), title=f"{name}: codes")
@@ -298,7 +304,7 @@ def test_a_point_and_its_picture():
         assert (mark.get_color(), mark.get_markeredgecolor()) == (plots.COLOURS[3], "black")
         shown(picture, title=f"{name}: decoded")
     assert np.asarray(figure.axes[1].images[0].get_array()).tolist() == PIXELS[0, 0].tolist()
-    assert "AE at (0.25, -1.50); VAE at (1.00, 2.00), among the encoded test images" in said
+    assert said == "AE at (0.25, -1.50); VAE at (1.00, 2.00), among the encoded test images, and the decoded images."
 
 
 def test_a_bound_is_drawn_to_scale_and_said():
@@ -321,7 +327,7 @@ def test_a_bound_is_drawn_to_scale_and_said():
     bars = [(p.get_x(), p.get_x() + p.get_width(), p.get_y(), p.get_height()) for p in ladder.patches]
     assert bars == [(*pair, pytest.approx(k - 0.3), pytest.approx(0.6)) for k, pair in enumerate(spans.values())]
     assert [to_hex(p.get_facecolor()).upper() for p in ladder.patches] == list(plots.COLOURS[3:7])
-    assert {(to_hex(p.get_edgecolor()), p.get_linewidth()) for p in ladder.patches} == {("#000000", 0.6)}
+    assert {(p.get_edgecolor(), p.get_linewidth()) for p in ladder.patches} == {((0, 0, 0, 1), 0.6)}
     words = [(text.get_text(), *text.get_position(), text.get_ha()) for text in ladder.texts]
     assert words == [
         (" -3.00", 0, 0, "left"),
@@ -381,6 +387,7 @@ def test_histograms_share_an_axis_that_shows_the_exact_value():
         assert (list(line.get_xdata()), line.get_color(), line.get_linestyle()) == ([9, 9], "black", "--")
         assert ax.get_legend().get_texts()[-1].get_text() == "exact: 9"
         assert place(ax.get_legend()) == ("upper center", (0.5, -0.18), 2, False)
+        assert {text.get_fontsize() for text in ax.get_legend().get_texts()} == {9}
         assert (ax.get_title(), ax.get_xlabel()) == (title, "estimate")
     assert figure.axes[0].get_ylabel() == "density of the estimates"
     assert said == f"{'; '.join(words)}; exact: 9."
@@ -393,8 +400,11 @@ def test_histograms_of_every_scale_and_number_are_seen():
     small = torch.rand(200, generator=torch.Generator().manual_seed(0)) * 1e-4
     low, high = plain(0.0, x=small).get_xlim()
     assert (low, high) == pytest.approx((-5e-6, 1.05e-4), rel=0.05)  # a twentieth of the whole on either side
+    low, high = plain(0.0, x=small - 1e-4).get_xlim()
+    assert (low, high) == pytest.approx((-1.05e-4, 5e-6), rel=0.05)
     assert plain(1.0, x=torch.ones(200)).get_xlim() == pytest.approx((0.9, 1.1))
     assert len(plain(0.0, x=small).patches[0].get_xy()) == 4 * 60 + 1  # 60 bins
+    assert drawn(plots.histograms, {"a": {"b": small}}, 0.0, "x", bins=1)
     assert plain(0.0, x=torch.zeros(100_000), y=torch.ones(1000) * 5).get_xlim()[1] > 5
     assert len({patch.get_facecolor() for patch in plain(0, **{str(k): small for k in range(9)}).patches}) == 8
 
@@ -410,8 +420,8 @@ def test_cells():
     shown(one, axes=("z₁", "z₂"), title="one")
     shown(two, axes=("z₁", ""), title="two", legend=["points", "words", "dead words"], legend_size=9)
     assert place(two.get_legend())[0] == "upper left"
-    assert one.get_xlim() == two.get_xlim()
-    assert one.get_ylim() == two.get_ylim()
+    assert one.get_shared_x_axes().joined(one, two)  # one scale, and its numbers once
+    assert one.get_shared_y_axes().joined(one, two)
     picture = one.images[0]
     assert picture.get_extent() == pytest.approx([-0.4, 2.4, -0.4, 6.4])  # 0.4 around all points and words
     assert (picture.origin, picture.get_cmap().name, picture.get_clim()[1], one.get_aspect()) == (
@@ -437,7 +447,7 @@ def test_cells():
         (to_hex(c.get_facecolor()[0]).upper(), c.get_sizes().tolist(), c.get_linewidths()[0]) for c in one.collections
     ]
     assert looks[:2] == [(plots.COLOURS[5], [4], 0), (plots.COLOURS[3], [34], 0.6)]
-    assert (looks[2][:2], to_hex(chosen.get_edgecolor()[0])) == (("#000000", [34]), "#000000")
+    assert (looks[2][:2], chosen.get_edgecolor().tolist()) == (("#000000", [34]), [[0, 0, 0, 1]])
     assert len(dead.get_paths()[0].vertices) == 4  # a cross
     assert min(chosen.get_zorder(), dead.get_zorder()) > dots.get_zorder()
     for scale, margin in ((1, 0.4), (1e-3, 1.2e-3), (0, 0.4)):  # a fifth of the longer side, at most 0.4
@@ -476,7 +486,8 @@ def test_maps_mark_what_is_minus_one_and_count_the_rest():
     assert not c.xaxis.get_minor_ticks()[0].gridline.get_visible()  # 400 entries are too many
     assert not a.xaxis.get_major_ticks()[0].gridline.get_visible()
     assert all(place == int(place) for place in (*a.get_xticks(), *a.get_yticks()))  # no row is number 0.5
-    plain = drawn(plots.maps, {"a": values})[0].axes[0]
+    plain = drawn(plots.maps, {"a": values.abs() + 1})[0].axes[0]
+    assert plain.images[0].get_clim() == (0, pytest.approx(3.45))  # 0 is white, also where there is none
     assert (plain.get_xlabel(), plain.get_ylabel()) == ("column", "row")
 
 
@@ -559,7 +570,7 @@ def test_images_that_cannot_be_drawn_as_they_are(images, words):
 def test_samples_of_a_model_of_levels_are_no_images_yet():
     """The report from the field: 162 levels drawn as 2."""
     samples = PixelCNN(256, hidden=8, layers=2).sample(4, (8, 8), generator=torch.Generator().manual_seed(0))
-    with pytest.raises(ValueError, match=r"rows\['s'\], a int64 tensor .*x\.to\(torch\.uint8\)"):
+    with pytest.raises(ValueError, match=r"rows\['s'\], an int64 tensor .*x\.to\(torch\.uint8\)"):
         plots.image_rows({"s": samples})
     for cured in (samples.to(torch.uint8), samples / 255):
         array = np.asarray(plots.image_rows({"s": cured}, columns=4).images[0].get_array())
@@ -1050,5 +1061,5 @@ def test_an_animation_that_cannot_be_saved_is_there_all_the_same(tmp_path, capsy
     frames = [torch.rand(3, 1, 4, 6), torch.rand(3, 1, 4, 6)]
     content = plots.animation(tmp_path / "file" / "film.gif", frames)
     assert Image.open(io.BytesIO(content)).n_frames == 2
-    assert re.search(r"Animation: 2 frames, not saved as film\.gif \(\w.+\)\.", capsys.readouterr().out)
+    assert capsys.readouterr().out == "Animation: 2 frames, not saved as film.gif (its folder is a file).\n"
     assert content == plots.animation(tmp_path / "film.gif", frames)

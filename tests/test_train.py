@@ -619,6 +619,12 @@ def layers(activation=nn.ReLU, dropout=0.3):
     return nn.Sequential(nn.Flatten(), nn.Linear(16, 8), activation(), nn.Dropout(dropout), nn.Linear(8, 16))
 
 
+def with_words(decay, commitment=0.25):
+    model = layers()
+    model[0].words = VectorQuantizer(4, 2, decay, commitment)  # a part that is not called, but printed and kept
+    return model
+
+
 def other_loss(model, x, generator):
     return loss(model, x, generator) * 2
 
@@ -638,6 +644,8 @@ OTHER_RUNS = {  # the first part, what then differs, and what is told
     "labels": (dict(tensors=[DATA, ORDER]), dict(tensors=[DATA, ORDER.flip(0)]), "a run with data uint8"),
     "activation": ({}, dict(model=layers(nn.Tanh)), r"other layers: 2 ReLU\(\) \(here Tanh\(\)\)"),
     "dropout": ({}, dict(model=layers(dropout=0.4)), r"other layers: 3 Dropout\(p=0.3.*\(here Dropout\(p=0.4"),
+    "a codebook's decay": (dict(model=with_words(0.9)), dict(model=with_words(0.5)), r"decay=0.9.*\(here .*decay=0.5"),
+    "a commitment": (dict(model=with_words(0.9)), dict(model=with_words(0.9, 1)), r"commitment=0.25\) \(here .*=1.0"),
     "float64": ({}, dict(model=layers().double()), r"1.weight float32 \(8, 16\) \(here float64"),
     "seed": ({}, dict(seed=1), r"a run with seed 0 \(here 1\)"),
     "bf16": ({}, dict(bf16=True), r"a run with bf16 False \(here True\)"),
@@ -1191,7 +1199,7 @@ REFUSED = {  # settings, and the whole sentence
     "no data": (dict(tensors=[]), "no tensor was given: use at least one, such as images.x."),
     "empty": (
         dict(tensors=[DATA[:0]]),
-        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor (...) that is not empty.",
+        "tensors[0], a uint8 tensor (0, 1, 4, 4), was given: use a tensor that is not empty.",
     ),
     "large batch": (dict(batch_size=201), "batch_size=201 was given for 200 examples: use 1 to 200."),
     "Images": (
@@ -1202,14 +1210,14 @@ REFUSED = {  # settings, and the whole sentence
         dict(tensors=[DATA, torch.zeros(199)]),
         "the tensors to batch have 200, 199 examples: they must be equally long.",
     ),
-    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor (...) that is not empty."),
+    "list": (dict(tensors=[[1, 2]]), "tensors[0]=[1, 2] was given: use a tensor that is not empty."),
     "words": (
         dict(tensors=[DATA, np.array(["a"] * 200)]),
-        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor (...) that is not empty.",
+        "tensors[1], a <U1 NumPy array (200,), was given: use a tensor that is not empty.",
     ),
     "loader": (
         dict(tensors=[DataLoader(TensorDataset(DATA))]),
-        "tensors[0], an object of type DataLoader, was given: use a tensor (...) that is not empty.",
+        "tensors[0], an object of type DataLoader, was given: use a tensor that is not empty.",
     ),
     "no parameters": (
         dict(model=Silent()),

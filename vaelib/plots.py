@@ -114,7 +114,7 @@ def _images(
     if images.dtype == torch.uint8:
         if images.max() == 1:
             raise ValueError(f"{name} is uint8, and has no value but 0 and 1 of 255: use floats of these, x.float().")
-        return images.float() / 255
+        return images / 255
     images = given.finite(name, images.float())
     use = f"floats from 0 to 1, at most {_BEYOND} beyond; x / 255 makes them of 0 to 255, (x + 1) / 2 of -1 to 1"
     return given.within(name, images, -_BEYOND, 1 + _BEYOND, use).clamp(0, 1)
@@ -252,7 +252,7 @@ def animation(
         picture = _picture(_tile(images, columns))
         ink = 1 - picture if picture.ndim == 2 else picture
         pixels = np.kron(np.round(255 * ink).astype(np.uint8), np.ones((zoom, zoom) + (1,) * (ink.ndim - 2), np.uint8))
-        pictures.append(Image.fromarray(pixels).quantize(32 if ink.ndim == 2 else 128, dither=Image.Dither.NONE))
+        pictures.append(Image.fromarray(pixels).quantize(32 if ink.ndim == 2 else 128))
     times = [milliseconds] * (len(pictures) - 1) + [4 * milliseconds]
     film = io.BytesIO()
     pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
@@ -315,7 +315,7 @@ def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> Non
         place = np.median(points[digit == value], 0)
         if all(np.linalg.norm(place - other) > 0.06 * np.ptp(points, 0).max() for other in written):
             box = dict(fc="white", ec="none", alpha=0.75, pad=1)
-            ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box, zorder=5)
+            ax.text(*place, str(value), fontsize=13, weight="bold", ha="center", va="center", bbox=box)
             written.append(place)
 
 

@@ -93,6 +93,10 @@ class VectorQuantizer(nn.Module):
                 self._learn(flat, nearest, finite)
         return Quantized(z_q, nearest.view(z.shape[:-1]), codebook_loss, commitment_loss)
 
+    def extra_repr(self) -> str:
+        """What it prints, by which a checkpoint knows it."""
+        return f"{self.codes}, {self.dim}, decay={self.decay}, commitment={self.commitment}"
+
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (B, ...), of any integer type, to their vectors (B, D, ...).
 
@@ -205,6 +209,10 @@ class FiniteScalarQuantizer(nn.Module):
         z_q = 2 * (r + (bounded - bounded.detach())) / top - 1
         nothing = z_q.new_zeros(len(z_q))
         return Quantized(z_q.movedim(-1, 1), (r.long() * self.steps).sum(-1), nothing, nothing)
+
+    def extra_repr(self) -> str:
+        """What it prints, by which a checkpoint knows it."""
+        return f"{self.levels.tolist()}"
 
     def lookup(self, codes: torch.Tensor) -> torch.Tensor:
         """Codes (B, ...), of any integer type, to their vectors (B, D, ...).
