@@ -17,6 +17,7 @@ since it survived.
 import argparse
 import ast
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
@@ -350,6 +351,7 @@ def tests_of(module: str) -> list[str]:
     return [path.relative_to(ROOT).as_posix() for path in near]
 
 
+@functools.cache
 def imported(path: Path) -> set[str]:
     """The modules of vaelib that a file imports."""
     found = set()
