@@ -368,7 +368,7 @@ PROXIES = {  # as people set them -> words of the sentence
     "127.0.0.1:9": "Connection refused",
     "host:port": "a bad address: nonnumeric port: 'port'",
     "://": "a bad address",
-    "http://.a..b:1": "idna",
+    "http://.a..b:1": "label empty or too long",
 }
 
 
