@@ -39,7 +39,7 @@ SLOWEST = 600  # seconds for a mutant, at most; usually ten times what the tests
 
 # module -> the tests that know it best, where that is not tests/test_MODULE.py; then come those that import it, the shortest first
 NEAREST = {
-    "bugs": ["checks"],
+    "bugs": ["marker"],
     "causal": ["pixelcnn"],
     "checkpoints": ["train"],
     "exercises": ["checks"],
