@@ -115,12 +115,12 @@ ROW = [[0, 1, 0, 1, 0], [0.25, 0.5, 0, 0.75, 0.5]]  # side by side
     ids=["float32", "float64", "float16", "bfloat16", "with a graph", "uint8", "beyond"],
 )
 def test_images_of_every_kind_are_drawn_alike(images, error):
-    figure, said = drawn(plots.image_rows, {"a": images}, columns=2)
+    figure, said = drawn(plots.image_rows, {"a": images, "b": PIXELS}, columns=2)
     array = np.asarray(figure.axes[0].images[0].get_array())
     wanted = np.array(ROW) if error is not None else np.clip((np.array(ROW) - 0.5) * 1.998 + 0.5, 0, 1)
     wanted[:, 2] = 0
     assert np.abs(array - wanted).max() <= (error or 1e-6)
-    assert said == "2 images to a row; rows: a."
+    assert said == "2 images to a row; rows: a; b."
 
 
 def test_rows_of_images():
@@ -286,12 +286,12 @@ def test_many_and_long_curves():
 
 
 def test_a_point_and_its_picture():
-    codes = {"AE": torch.rand(20, 2, requires_grad=True), "VAE": torch.rand(30, 2).half()}
-    at = {"AE": torch.tensor([0.25, -1.5]), "VAE": torch.tensor([1, 2])}
-    pictures = {"AE": PIXELS[0], "VAE": torch.rand(3, 4, 4)}
+    codes = {"AE": torch.rand(20, 2, requires_grad=True), "VAE": torch.rand(30, 2).half(), "third": TEN}
+    at = {"AE": torch.tensor([0.25, -1.5]), "VAE": torch.tensor([1, 2]), "third": TEN[0]}
+    pictures = {"AE": PIXELS[0], "VAE": torch.rand(3, 4, 4), "third": PIXELS[1]}
     figure, said = drawn(plots.latent_points, codes, at, pictures)
-    size_of(figure, 10.8, 2.9)
-    assert len(figure.axes) == 4
+    size_of(figure, 16.2, 2.9)
+    assert len(figure.axes) == 6
     for k, name in enumerate(codes):
         plane, picture = figure.axes[2 * k : 2 * k + 2]
         shown(plane, axes=("z₁", "z₂"), title=f"{name}: codes")
@@ -304,7 +304,11 @@ def test_a_point_and_its_picture():
         assert (mark.get_color(), mark.get_markeredgecolor()) == (plots.COLOURS[3], "black")
         shown(picture, title=f"{name}: decoded")
     assert np.asarray(figure.axes[1].images[0].get_array()).tolist() == PIXELS[0, 0].tolist()
-    assert said == "AE at (0.25, -1.50); VAE at (1.00, 2.00), among the encoded test images, and the decoded images."
+    third = f"third at ({TEN[0, 0]:.2f}, {TEN[0, 1]:.2f})"
+    assert (
+        said
+        == f"AE at (0.25, -1.50); VAE at (1.00, 2.00); {third}, among the encoded test images, and the decoded images."
+    )
 
 
 def test_a_bound_is_drawn_to_scale_and_said():
@@ -450,10 +454,19 @@ def test_cells():
     assert (looks[2][:2], chosen.get_edgecolor().tolist()) == (("#000000", [34]), [[0, 0, 0, 1]])
     assert len(dead.get_paths()[0].vertices) == 4  # a cross
     assert min(chosen.get_zorder(), dead.get_zorder()) > dots.get_zorder()
-    for scale, margin in ((1, 0.4), (1e-3, 1.2e-3), (0, 0.4)):  # a fifth of the longer side, at most 0.4
-        figure, _ = drawn(plots.cells, points.detach() * scale, {"a": words * scale})
-        wanted = [-margin, 2 * scale + margin, -margin, 6 * scale + margin]
-        assert figure.axes[0].images[0].get_extent() == pytest.approx(wanted)
+    for scale, shift, margin in (
+        (1, -9, 0.4),
+        (1e-3, -1, 1.2e-3),
+        (0, 0, 0.4),
+    ):  # a fifth of the longer side, at most 0.4
+        figure, _ = drawn(plots.cells, points.detach() * scale + shift, {"a": words * scale + shift})
+        wanted = [shift - margin, 2 * scale + shift + margin, shift - margin, 6 * scale + shift + margin]
+        assert figure.axes[0].images[0].get_extent() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_few_points_are_all_drawn():
+    figure, _ = drawn(plots.cells, TEN, {"a": TEN})
+    assert figure.axes[0].collections[0].get_offsets().tolist() == TEN.double().tolist()
 
 
 def test_maps_mark_what_is_minus_one_and_count_the_rest():
