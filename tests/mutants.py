@@ -583,6 +583,7 @@ def main() -> int:
     load()
     options.results.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="vaelib-mutants-") as place:
+        os.chmod(place, 0o755)  # some tests act as another user, who has to get there
         copy, limits = Copy(Path(place)), {}
         for mutant in left:
             module, source = mutant.module, path_of(mutant.module).read_bytes()
