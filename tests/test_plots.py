@@ -1012,7 +1012,8 @@ def test_what_is_around_the_picture_keeps_its_place():
     box = widgets.explorer(line, a=(0.0, 1.0, 0.5))
     _, caption, picture = box.children
     assert caption.layout.min_height == "3em"
-    assert caption.value.startswith("<div aria-live='polite' style='line-height: 1.4'>Figure: y against x")
+    said = "Figure: y against x; last values: a 0."
+    assert caption.value == f"<div aria-live='polite' style='line-height: 1.4'>{said}</div>"
     assert (picture.format, picture.layout.max_width, picture.layout.height) == ("png", "100%", "auto")
     assert picture.description == ""  # which ipywidgets asks for
     assert "description" in picture.get_state()
