@@ -67,9 +67,6 @@ bench-pictures: $(READY) ## at the size of a paper: pictures over training of a 
 mutants: $(READY) ## for contributors: change the code in 400 places and see whether a test notices; stops and goes on
 	@$(PY) tests/mutants.py --count 400
 
-mutants: $(READY) ## for contributors: small changes of the code, one at a time: how many do the unit tests notice?
-	@$(PY) tests/mutants.py
-
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest
 	@build/newest/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[course,dev,compare]'
