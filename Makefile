@@ -13,7 +13,7 @@ endif
 QUIET := --log-level=ERROR --LabApp.log_level=ERROR
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels bench-pictures constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels bench-pictures mutants constraints test-oldest clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 20
@@ -63,6 +63,9 @@ bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each and print th
 
 bench-pictures: $(READY) ## at the size of a paper: pictures over training of a VAE, a VQ-VAE and three priors; stops and goes on
 	@VAELIB_BUDGET=full $(PY) benchmarks/pictures.py
+
+mutants: $(READY) ## for contributors: change the code in 400 places and see whether a test notices; stops and goes on
+	@$(PY) tests/mutants.py --count 400
 
 constraints: ## for contributors: renew constraints.txt with the newest versions, in a fresh environment
 	@rm -rf build/newest && $(PYTHON) -m venv build/newest

@@ -95,7 +95,7 @@ class Runner(NotebookClient):
 
 
 class Outcome(NamedTuple):
-    """One notebook's run: the executed notebook, its seconds, the ✓ and ○ lines, the ★ line, and what went wrong if anything."""
+    """One notebook's run: the executed one, its seconds, its ✓ lines, open exercises and ★ line, and what went wrong if anything."""
 
     notebook: nbformat.NotebookNode
     seconds: float
@@ -203,7 +203,7 @@ def judged(notebook: nbformat.NotebookNode, seconds: float, problem: str) -> Out
         notebook,
         seconds,
         sum(line.startswith("✓") for line in lines),
-        sum(line.startswith("○ exercise") for line in lines),
+        sum(line.startswith(("○ exercise", "◐ exercise")) for line in lines),
         stars[-1] if stars else "",
         problem,
     )

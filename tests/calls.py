@@ -276,6 +276,15 @@ def counts(**settings):
         return bar.n
 
 
+# a property of Likelihood -> the field that it looks at
+LIKELIHOOD = {
+    "nll": lambda: dict(log_px=normal(B)),
+    "draw_error": lambda: dict(error=normal(B)),
+    "neg_elbo": lambda: dict(terms=bounds.ElboTerms(normal(B), normal(B))),
+    "rate": lambda: dict(terms=bounds.ElboTerms(None, normal(B))),
+    "distortion": lambda: dict(terms=bounds.ElboTerms(normal(B), None)),
+}
+
 # name -> a function that makes the arguments; "name · words" is a further call of the same function
 CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "autoencoders.AE": lambda: dict(
@@ -301,7 +310,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "autoencoders.VAE.forward": lambda: dict(self=vae(), x=uniform(B, 1, 4, 4), generator=seeded()),
     "autoencoders.VAE.decode": lambda: dict(self=vae(), z=normal(B, 2)),
     "autoencoders.VAE.sample": lambda: dict(self=vae(), n=2, generator=seeded(), pixels=True),
-    "bounds.ElboTerms.elbo": lambda: dict(log_px=anything(normal(B)), kl=anything(normal(B))),
+    "bounds.ElboTerms.elbo": lambda: dict(log_px=normal(B), kl=normal(B)),
     "bounds.elbo": lambda: dict(model=vae(), x=grey(B, 1, 4, 4), generator=seeded()),
     "bounds.log_weights": lambda: dict(model=vae(), x=grey(B, 1, 4, 4), samples=2, generator=seeded(), q=q()),
     "bounds.iw_bound": lambda: dict(model=vae(), x=grey(B, 1, 4, 4), samples=2, generator=seeded()),
@@ -360,13 +369,10 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         shape=naturals((B, 2)), generator=seeded(), device=torch.device("cpu"), dtype=torch.float32
     ),
     **{
-        f"evaluate.Likelihood.{name}": lambda: dict(
-            log_px=anything(normal(B)),
-            error=anything(normal(B)),
-            effective=anything(normal(B)),
-            terms=anything(bounds.ElboTerms(normal(B), normal(B))),
+        f"evaluate.Likelihood.{name}": lambda used=used: (
+            {field: anything(None) for field in ("log_px", "error", "effective", "terms")} | used()
         )
-        for name in ("nll", "neg_elbo", "rate", "distortion", "draw_error")
+        for name, used in LIKELIHOOD.items()
     },
     "evaluate.nll": lambda: dict(
         model=vae(), x=grey(B, 1, 4, 4), samples=2, generator=seeded(), binarize=True, progress=False

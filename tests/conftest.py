@@ -6,6 +6,7 @@ import inspect
 import io
 import os
 import shutil
+import signal
 import tempfile
 import types
 from importlib import import_module
@@ -16,6 +17,8 @@ os.environ["MPLBACKEND"] = "agg"
 os.environ.pop("VAELIB_BUDGET", None)
 # tests side by side share the cores, and a process with a pool of threads cannot be forked
 os.environ["OMP_NUM_THREADS"] = "1"
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell starts with &
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # tests press Ctrl-C
 atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402

@@ -154,7 +154,7 @@ PLANTED = {
     "AR-5: vaelib's": [
         ("scales.log()[None", "scales[None", "cells"),
         ("mixture_weights.log()[None", "mixture_weights[None", "cells"),
-        ("    256,\n)", "    255,\n)", "cells"),
+        ("    256,\n)", "    257,\n)", "cells"),
     ],
     "AR-5: the distribution": [
         ("1 / (1 + sp.exp(-u))", "1 / (1 + sp.exp(u))", "cell-sympy"),

@@ -188,13 +188,14 @@ def test_models_can_be_wrapped(monkeypatch):
         for cls in (AE, VAE):
             model = cls((1, 4, 4), latent=2, hidden=(8,), likelihood=likelihood)
             for wrapped in (nn.DataParallel(model), Replica(model)):
-                given = wrapped(x)
+                here = x.to(next(model.parameters()).device)  # DataParallel takes a model to a GPU
+                given = wrapped(here)
                 p = given.p if cls is VAE else given
                 assert type(p).__name__.lower() == likelihood
-                assert p.log_prob(x).shape == (6,)
+                assert p.log_prob(here).shape == (6,)
                 if cls is VAE:
                     assert type(given) is autoencoders.Output
-                    torch.testing.assert_close(given.q.kl(), model.encode(x).kl())
+                    torch.testing.assert_close(given.q.kl(), model.encode(here).kl())
 
 
 @pytest.mark.parametrize("cls", [AE, VAE])

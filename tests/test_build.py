@@ -367,3 +367,11 @@ def test_what_is_stored_is_what_a_reader_needs(build):
         assert off.mean() < (16 if before is noise else 1e-9)  # few colours stay as they are
         assert len(after.convert("RGB").getcolors(256)) <= 192
     assert len(first.data["image/png"]) < len(png(noise)) / 2
+
+
+def test_checks_and_open_exercises_are_counted(build):
+    """An exercise is open as long as it is untouched, or its check has not full marks."""
+    said = "✓ a\n○ exercise 08.1: not attempted yet\n◐ exercise 08.2: one is missed\n✓ exercise 08.3: right\n○ first a check\n★ main"
+    cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", name="stdout", text=said)])
+    outcome = build.judged(nbformat.v4.new_notebook(cells=[cell]), 1.0, "")
+    assert (outcome.checks, outcome.open_exercises, outcome.headline) == (2, 2, "main")

@@ -891,6 +891,30 @@ def test_an_unattempted_exercise_is_neither_right_nor_wrong(exercise, capsys):
         exercise(unsupported)
 
 
+def test_an_answer_that_raises_is_told_in_one_line():
+    """Its last line, not a library's; a notebook shows the hint and no frames; what cannot be cut at a space is cut."""
+
+    def deep(x):
+        return torch.cat([x.flatten(), torch.zeros(2, 3)])
+
+    words = (
+        r"^✗ exercise 00.1: your function raised RuntimeError: Tensors must .* \(line \d+, `return torch.cat\(.*\)`\)$"
+    )
+    with pytest.raises(Wrong, match=words) as wrong:
+        exercises.to_unit_range(deep)
+    assert wrong.value._render_traceback_() == [str(wrong.value)]
+
+    def long(x):
+        raise KeyError("\n".join(["many words"] * 99) if x.max() > 239 else "w" * 999)
+
+    with pytest.raises(Wrong) as wrong:
+        exercises.to_unit_range(long)
+    assert "\n" not in str(wrong.value)
+    assert len(str(wrong.value)) < 400
+    assert exercises.short("w" * 999, 160) == "w" * 160
+    assert exercises.short("many  words\nin lines", 12) == "many words …"
+
+
 def test_the_changed_input_is_noticed():
     def in_place(x):
         y = x.float() / 255

@@ -293,7 +293,7 @@ def test_means_of_what_is_none():
     for number, sentence in [
         (lambda: empty.nll, "log_px, a float32 tensor"),
         (lambda: empty.draw_error, "error, a float32 tensor"),
-        (lambda: empty.rate, "terms=None was given: use a ElboTerms"),
+        (lambda: empty.rate, "terms=None was given: use an ElboTerms"),
         (lambda: empty.distortion, "terms=None"),
         (lambda: empty.neg_elbo, "terms=None"),
     ]:

@@ -1,6 +1,7 @@
 """Every public function that takes a ``generator`` or a ``seed`` draws from it and from nothing else."""
 
 import inspect
+import itertools
 import random
 
 import numpy as np
@@ -81,6 +82,21 @@ def test_seed_everything_seeds_all_three_global_generators():
     first = three(1)
     assert three(1) == first
     assert all(a != b for a, b in zip(three(2), first, strict=True))
+
+
+@pytest.mark.parametrize("name", ["data.minibatches", "glyphs.draw", "train.fit"])
+def test_seeds_of_any_size_are_seeds_of_their_own(name):
+    more = {"data.minibatches": dict(x=torch.arange(40), y=torch.arange(40), batch_size=30)}.get(name, {})
+    more |= {"train.fit": dict(loss=noisy)}.get(name, {})
+    seeds = (
+        1,
+        2**31 + 2,
+        2**32 + 3,
+        2**63 + 4,
+        2**64 - 1,
+    )  # PyTorch's CPU generator counts with the last 32 bits alone
+    results = [drawn(name, more, seed=seed, global_seed=0) for seed in seeds]
+    assert not any(equal(a, b) for a, b in itertools.combinations(results, 2))
 
 
 @pytest.mark.parametrize(

@@ -372,6 +372,16 @@ def test_samplers_of_words_refuse_what_is_none():
             with pytest.raises(ValueError, match=sentence):
                 draw(*wrong)
         assert bool(draw(logits * math.nan, eps).isnan().all())  # no word, and not the first one
+    for wrong in (math.nan, math.inf):  # in one row of four: that row is no word, and the others are what they were
+        for at, given in (
+            (0, (logits.index_put((torch.tensor(1), torch.tensor(2)), torch.tensor(wrong)), eps)),
+            (1, (logits, eps.index_put((torch.tensor(1), torch.tensor(2)), torch.tensor(wrong)))),
+        ):
+            word = gradients.categorical(*given)
+            assert word.isnan().all(1).tolist() == [False, True, False, False], at
+            assert torch.equal(word[[0, 2, 3]], gradients.categorical(logits, eps)[[0, 2, 3]])
+    never = gradients.categorical(logits.index_fill(1, torch.tensor(0), -math.inf), eps)
+    assert never.tolist() == [[0, 1, 0]] * 4  # what cannot be is not drawn
     with pytest.raises(ValueError, match="at least one class"):
         gradients.categorical(logits[:, :0], eps[:, :0])
 

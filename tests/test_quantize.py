@@ -757,7 +757,7 @@ def test_it_learns_to_rebuild(quantizer):
         q = model.quantizer(z_e)
         return F.mse_loss(model.decode(q.z_q), x) / variance + q.codebook_loss.mean() + q.commitment_loss.mean()
 
-    train.fit(model, loss, x, steps=150, batch_size=32, lr=3e-3, bf16=True, progress=False)
+    train.fit(model, loss, x, steps=150, batch_size=32, lr=3e-3, device=torch.device("cpu"), bf16=True, progress=False)
     with torch.no_grad():
         x_hat, q = model(data.as_float(x))
     assert F.mse_loss(x_hat, data.as_float(x)) / variance < 0.5

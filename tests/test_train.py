@@ -16,7 +16,7 @@ from machine import a_disk_with_room_for, bound_by_modes
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vaelib import data, train
+from vaelib import checkpoints, data, train
 from vaelib.files import WriteError
 from vaelib.quantize import VectorQuantizer
 
@@ -756,6 +756,11 @@ def test_a_loss_of_other_code_is_said_and_a_cell_run_again_is_not(tmp_path, caps
         assert line.startswith(f"checkpoint {path} was made by other code (made.<locals>.loss ")
         assert line.endswith("see that it means the same.\n")
         assert line.count("\n") == 1
+    path.unlink()
+    two = functools.partial(cell()(4.0), offset=0.0, x=DATA.float().flatten(1)[:, :4])
+    assert checkpoints._known(two) == checkpoints._known(
+        functools.partial(two.func, **dict([*two.keywords.items()][::-1]))
+    )
 
 
 def test_the_code_of_a_forward_of_ones_own_is_said(tmp_path, capsys):

@@ -135,7 +135,7 @@ class VAE(_Autoencoder):
 
         Args:
             x: as for ``encode``.
-            generator: on the model's device.
+            generator: on the model's device; None where nn.DataParallel spreads the model over several.
         """
         q = self.encode(x)
         return Output(self.decode(q.rsample(generator)), q)

@@ -417,7 +417,10 @@ def minibatches(
             epoch, place = divmod(step, n // batch_size)
             if order is None or place == 0:
                 generator = torch.Generator().manual_seed((seed * 1_000_003 + epoch) % 2**64)
-                order = torch.randperm(n, generator=generator).to(tensors[0].device)
+                order = torch.randperm(n, generator=generator)
+                if tensors[0].is_cuda:
+                    order = order.pin_memory()  # from other memory the copy would wait for the GPU
+                order = order.to(tensors[0].device, non_blocking=True)
             index = order[place * batch_size : (place + 1) * batch_size]
             batch = (t.index_select(0, index) for t in tensors)
             yield tuple(as_float(t) if t.dim() == 4 else t for t in batch)

@@ -287,9 +287,9 @@ class DiscretizedLogisticMixture(NamedTuple):
         (B, M, C, *at), pairs = means.shape, means.shape[2] * (means.shape[2] - 1) // 2
         given.tensor("logit_weights", self.logit_weights, (B, M, *at), on=means.device, beside="means")
         given.tensor("log_scales", self.log_scales, (B, M, C, *at), on=means.device, beside="means")
-        many = getattr(self.coefficients, "shape", (0, 0, 0))[2:3]
-        wanted = many[0] if many and many[0] > pairs else pairs
-        given.tensor("coefficients", self.coefficients, (B, M, wanted, *at), on=means.device, beside="means")
+        shape = (B, M, "C (C - 1) / 2", *at)
+        if given.tensor("coefficients", self.coefficients, shape, on=means.device, beside="means").shape[2] < pairs:
+            raise given.refuse("coefficients", self.coefficients, f"C (C - 1) / 2 = {pairs} of them for a pixel")
         parts = (_full(part) for part in (self.logit_weights, means, self.log_scales, self.coefficients))
         return DiscretizedLogisticMixture(*parts, given.whole("levels", self.levels, 2, 2**24))
 

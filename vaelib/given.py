@@ -230,7 +230,7 @@ def having(name: str, value: Any, *methods: str) -> Any:
 def instance(name: str, value: Any, kind: type) -> Any:
     """An object of a class."""
     if not isinstance(value, kind):
-        raise refuse(name, value, f"a {kind.__name__}")
+        raise refuse(name, value, f"{'an' if kind.__name__[0] in 'AEIOU' else 'a'} {kind.__name__}")
     return value
 
 

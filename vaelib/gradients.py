@@ -235,7 +235,8 @@ def _called(what: str, function: Callable, params: Params, value: torch.Tensor) 
         return given.function(name, function, f"a function of (params, {argument})")(params, value)
     except (RuntimeError, TypeError, IndexError) as error:  # of PyTorch's, where shapes, dtypes or devices do not fit
         said = ", ".join(f"{key} {tuple(each.shape)}" for key, each in {**params, argument: value}.items())
-        raise ValueError(f"{what} was given {said} and fails: {str(error).splitlines()[0].rstrip('.')}.") from error
+        why = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise ValueError(f"{what} was given {said} and fails: {why}.") from error
 
 
 def _constants(baseline: float | Params, params: Params) -> Params:
