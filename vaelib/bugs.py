@@ -5,6 +5,7 @@ AssertionError if the code is wrong. It is a good one if it passes right code, h
 """
 
 import contextlib
+import functools
 import inspect
 import io
 import math
@@ -71,11 +72,12 @@ class Case:
 
 
 class Marks(NamedTuple):
-    """What came of a check: what it got wrong, as (words, code), and whether it found all mistakes."""
+    """What came of a check: what it got wrong, as (words, code), whether it found all mistakes, and else why it was refused."""
 
     check: Callable
     wrong: list[tuple[str, Callable]]
     full: bool
+    refused: str = ""
 
 
 class Run(NamedTuple):
@@ -112,20 +114,28 @@ def verdict(case: Case, check: Callable, seed: int | None = None) -> Marks:
         fickle = any(not r.error for each in failed for r in runs[each])
         which = f"version {case.right.index(failed[0]) + 1}" if len(failed) < len(case.right) else "all"
         which = f"right code ({which} of {len(case.right)})"
-        MARKED[case.number] = Marks(check, [] if fickle else [(which, failed[0])], False)
+        words = _unsteady([r for each in case.right for r in runs[each]]) if fickle else ""
+        MARKED[case.number] = Marks(check, [(which, failed[0])], False, words)
         if fickle:
-            raise Wrong(_unsteady([r for each in case.right for r in runs[each]]))
+            raise Wrong(words)
         raise Wrong(f'{_refused(which, runs[failed[0]][0].error)}. As code: show_missed("{case.number}").')
     passed = [r for r in runs[case.found] if not r.error]
     missed = [(name, each) for name, each in case.others.items() if not all(r.error for r in runs[each])]
     MARKED[case.number] = marks = Marks(check, [] if passed else missed, not (passed or missed))
     if 0 < len(passed) < len(runs[case.found]):
-        raise Wrong(_fickle("passes the mistake", len(passed), len(runs[case.found])))
+        words = _fickle("passes the mistake", len(passed), len(runs[case.found]))
+        MARKED[case.number] = marks._replace(refused=words)
+        raise Wrong(words)
     if passed:
+        MARKED[case.number] = marks._replace(
+            refused="your check passes the mistake that the notebook shows. Catch that one first."
+        )
+        mute = not any(r.error for tried in runs.values() for r in tried)
         told = short(repr(passed[0].returned), 40)
         but = f" (that it returned {told} counts for nothing: it must raise)" if told != "None" else ""
         raise Wrong(
             f"your check passes the mistake{but}: for which inputs, or which gradients, do right and wrong differ?"
+            + " (It raised on nothing: `assert (…, …)`, with brackets round both, never does.)" * mute
         )
     return marks
 
@@ -235,12 +245,17 @@ def _by_the_code(error: Exception, function: Callable) -> bool:
 _NAME = "the name of your {}, without brackets behind it"
 
 
-def _marking(what: str, case: Case) -> Callable[[Callable], None]:
+def _guard(guard: Callable, *inputs: object) -> None:
+    """A guard whose refusal a notebook shows as one line, as it shows a marker's."""
+    try:
+        guard(*inputs)
+    except ValueError as error:
+        raise Wrong(str(error)) from None
+
+
+def _marking(what: str, case: Case) -> Callable[..., None]:
     def verify(check: Callable) -> str:
-        try:
-            given.function("check", check, _NAME.format("check"))
-        except ValueError as error:
-            raise Wrong(str(error)) from None
+        _guard(given.function, "check", check, _NAME.format("check"))
         MARKED.pop(case.number, None)
         marks, n = verdict(case, check), len(case.others)
         if marks.full:
@@ -253,7 +268,8 @@ def _marking(what: str, case: Case) -> Callable[[Callable], None]:
         )
 
     verify.__doc__ = f"{case.number} a check of {what}."
-    return exercise(verify)
+    mark = exercise(verify)
+    return functools.wraps(mark)(lambda check=None: mark(check))  # without a check, too, one line says what is wanted
 
 
 def show_missed(number: str) -> None:
@@ -261,27 +277,37 @@ def show_missed(number: str) -> None:
 
     Args:
         number: the exercise's, such as "08.1".
+
+    Raises:
+        Wrong: there is no such number.
     """
-    given.one_of("number", number, [f"08.{k}" for k in range(1, 11)])
+    _guard(given.one_of, "number", number, [f"08.{k}" for k in range(1, 11)])
     if number not in MARKED:
         say(f"○ nothing to show yet: first give a check to the marker of {number}")
-    elif MARKED[number].wrong:
-        for words, each in MARKED[number].wrong:
-            lines = inspect.getsource(each).splitlines()[1:]  # without the line that puts it into its case
-            say("\n".join((f"# {words}", *(line for line in lines if words not in line), "")))
-    elif MARKED[number].full:
+        return
+    if MARKED[number].full:
         say(f"exercise {number}: your check found every mistake.")
-    else:
-        say(f"exercise {number}: your check passes the mistake that the notebook shows. Catch that one first.")
+    if MARKED[number].refused:
+        say(f"exercise {number}: {MARKED[number].refused}")
+    for words, each in MARKED[number].wrong:
+        lines = inspect.getsource(each).splitlines()[1:]  # without the line that puts it into its case
+        say("\n".join((f"# {words}", *(line for line in lines if words not in line), "")))
 
 
 def mended(check: Callable, code: Callable) -> None:
     """Run a reader's check on the reader's code, and say how it went; nothing is raised for what is still to be done.
 
     A check is asked only if its marker has given it full marks.
+
+    Raises:
+        Wrong: one of the two is no function, or the check does not come first.
     """
-    given.function("check", check, _NAME.format("check"))
-    given.function("code", code, _NAME.format("mended code"))
+    _guard(given.function, "check", check, _NAME.format("check"))
+    _guard(given.function, "code", code, _NAME.format("mended code"))
+    if any(marks.check is code for marks in MARKED.values()):
+        raise Wrong(
+            "your check stands where the mended code belongs: the check comes first, as in mended(expose_kl, kl)."
+        )
     words = None
     try:
         if _is_false(check(code)):
@@ -365,6 +391,12 @@ def kl_no_one(mean, log_std):
     return 0.5 * (mean**2 + (2 * log_std).exp() - 2 * log_std).sum(-1)
 
 
+@KL.wrong
+def kl_of_the_batch(mean, log_std):
+    """the mean over the batch: one number, not one for each example"""
+    return 0.5 * (mean**2 + (2 * log_std).exp() - 2 * log_std - 1).sum(-1).mean()
+
+
 # ---- 2: means over different numbers of things. neg_elbo(logits, x (B, C, H, W), kl (B,)) -> scalar, nats for an image
 
 LOSS = Case("08.2")
@@ -431,6 +463,18 @@ def loss_kl_subtracted(logits, x, kl):
     return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / len(x) - kl.mean()
 
 
+@LOSS.wrong
+def loss_of_each_image(logits, x, kl):
+    """one number for each image, no mean over the batch"""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="none").flatten(1).sum(1) + kl
+
+
+@LOSS.wrong
+def loss_by_channels(logits, x, kl):
+    """the reconstruction divided by C, where the number of images belongs"""
+    return F.binary_cross_entropy_with_logits(logits, x, reduction="sum") / x.shape[1] + kl.mean()
+
+
 # ---- 3: the ELBO at the mean. elbo(log_joint, mean (B, D), log_std (B, D), generator) -> (B,), one draw each
 
 ELBO = Case("08.3")
@@ -493,6 +537,20 @@ def elbo_unscaled(log_joint, mean, log_std, generator):
     return log_joint(z) + (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
 
 
+@ELBO.wrong
+def elbo_one_noise(log_joint, mean, log_std, generator):
+    """one ε for all rows"""
+    z = mean + log_std.exp() * torch.randn(mean[:1].shape, generator=generator, dtype=mean.dtype)
+    return log_joint(z) + (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)
+
+
+@ELBO.wrong
+def elbo_of_the_batch(log_joint, mean, log_std, generator):
+    """the mean over the batch: one number, not one for each row"""
+    z = mean + log_std.exp() * torch.randn(mean.shape, generator=generator, dtype=mean.dtype)
+    return (log_joint(z) + (log_std + 0.5 * math.log(2 * math.pi * math.e)).sum(-1)).mean()
+
+
 # ---- 4: beta on the wrong term. vq_loss(z_e (N, D), e (N, D), beta) -> scalar
 
 VQ_LOSS = Case("08.4")
@@ -552,6 +610,24 @@ def vq_loss_beta_twice(z_e, e, beta):
     return beta * F.mse_loss(e, z_e.detach()) + beta * F.mse_loss(z_e, e.detach())
 
 
+@VQ_LOSS.wrong
+def vq_loss_by_rows(z_e, e, beta):
+    """D times too large: divided by N, where N D belongs"""
+    return z_e.shape[1] * (F.mse_loss(e, z_e.detach()) + beta * F.mse_loss(z_e, e.detach()))
+
+
+@VQ_LOSS.wrong
+def vq_loss_shifted(z_e, e, beta):
+    """a constant added"""
+    return F.mse_loss(e, z_e.detach()) + beta * F.mse_loss(z_e, e.detach()) + 1
+
+
+@VQ_LOSS.wrong
+def vq_loss_of_each_number(z_e, e, beta):
+    """no mean: (N, D) numbers"""
+    return (e - z_e.detach()) ** 2 + beta * (z_e - e.detach()) ** 2
+
+
 # ---- 5: the loss taken behind the straight-through patch. quantize(z_e (N, D), codebook (K, D)) -> z_q, codebook loss
 
 QUANTIZE = Case("08.5")
@@ -589,6 +665,20 @@ def quantize_row_by_row(z_e, codebook):
     return e.detach() + (z_e - z_e.detach()), ((z_e.detach() - e) ** 2).sum() / z_e.numel()
 
 
+@QUANTIZE.accepted
+def quantize_by_05(z_e, codebook):
+    """The same, patched as in notebook 05: e up to rounding."""
+    e = codebook[torch.cdist(z_e, codebook).argmin(1)]
+    return z_e + (e - z_e).detach(), F.mse_loss(e, z_e.detach())
+
+
+@QUANTIZE.accepted
+def quantize_with_zeros(z_e, codebook):
+    """The same, with gradients of zeros where others have none."""
+    e = codebook[torch.cdist(z_e, codebook).argmin(1)]
+    return e.detach() + (z_e - z_e.detach()) + 0 * e, F.mse_loss(e, z_e.detach()) + 0 * z_e.sum()
+
+
 @QUANTIZE.wrong
 def quantize_farthest(z_e, codebook):
     """the farthest word"""
@@ -622,6 +712,27 @@ def quantize_not_stopped(z_e, codebook):
     """no sg: the loss moves z_e, too"""
     e = codebook[torch.cdist(z_e, codebook).argmin(1)]
     return e.detach() + (z_e - z_e.detach()), F.mse_loss(e, z_e)
+
+
+@QUANTIZE.wrong
+def quantize_to_both(z_e, codebook):
+    """z_q hands its gradient to z_e, and to the codebook, too"""
+    e = codebook[torch.cdist(z_e, codebook).argmin(1)]
+    return e + (z_e - z_e.detach()), F.mse_loss(e, z_e.detach())
+
+
+@QUANTIZE.wrong
+def quantize_to_none(z_e, codebook):
+    """z_q hands its gradient to nobody"""
+    e = codebook[torch.cdist(z_e, codebook).argmin(1)]
+    return e.detach(), F.mse_loss(e, z_e.detach())
+
+
+@QUANTIZE.wrong
+def quantize_by_rows(z_e, codebook):
+    """the loss D times too large: divided by N, where N D belongs"""
+    e = codebook[torch.cdist(z_e, codebook).argmin(1)]
+    return e.detach() + (z_e - z_e.detach()), z_e.shape[1] * F.mse_loss(e, z_e.detach())
 
 
 # ---- 6: a bare reshape. to_rows(z_e (B, D, H, W)) -> (B H W, D)
@@ -752,6 +863,20 @@ def network_across_images(x, first, second):
     return logits + x.sum(0, keepdim=True) - x
 
 
+@NETWORK.wrong
+def network_sees_images_before(x, first, second):
+    """an image sees those before it in its batch"""
+    logits = F.conv2d(torch.tanh(F.conv2d(x, first * MASK_A, padding=1)), second * MASK_B, padding=1)
+    return logits + x.cumsum(0) - x
+
+
+@NETWORK.wrong
+def network_sees_images_after(x, first, second):
+    """an image sees those after it in its batch"""
+    logits = F.conv2d(torch.tanh(F.conv2d(x, first * MASK_A, padding=1)), second * MASK_B, padding=1)
+    return logits + x.flip(0).cumsum(0).flip(0) - x
+
+
 # ---- 8: sampling in training mode. sample(model, n, generator) -> images; model has .latent and .decoder
 
 
@@ -822,6 +947,17 @@ def sample_and_detach(model, n, generator):
     return x
 
 
+@SAMPLE.accepted
+@torch.no_grad()
+def sample_by_the_decoder(model, n, generator):
+    """The same: nothing but the decoder is put into evaluation mode."""
+    modes = [(part, part.training) for part in model.decoder.modules()]
+    x = model.decoder.eval()(torch.randn(n, model.latent, generator=generator))
+    for part, mode in modes:
+        part.train(mode)
+    return x
+
+
 @SAMPLE.wrong
 @torch.no_grad()
 def sample_left_in_eval(model, n, generator):
@@ -869,6 +1005,17 @@ def sample_with_graph(model, n, generator):
     model.eval()
     x = model.decoder(torch.randn(n, model.latent, generator=generator))
     model.train(was_training)
+    return x
+
+
+@SAMPLE.wrong
+@torch.no_grad()
+def sample_decoder_left_in_eval(model, n, generator):
+    """the decoder left in eval mode: nothing but the model's own flag is set back"""
+    was_training = model.training
+    model.eval()
+    x = model.decoder(torch.randn(n, model.latent, generator=generator))
+    model.training = was_training
     return x
 
 
@@ -1001,6 +1148,14 @@ def entropy_negative(std):
 def entropy_of_one(std):
     """right at σ = 1 only: σ not used"""
     return 0 * std + 0.5 * math.log(2 * math.pi * math.e)
+
+
+@ENTROPY.wrong
+def entropy_averaged(std):
+    """one number for a tensor: the mean over its entries"""
+    log = torch.log if isinstance(std, torch.Tensor) else math.log
+    entropy = 0.5 * log(2 * math.pi * math.e * std**2)
+    return entropy.mean() if isinstance(std, torch.Tensor) else entropy
 
 
 spot_kl = _marking("a KL divergence", KL)
