@@ -96,6 +96,13 @@ def test_nll_sums_as_by_hand():
     small_sums_agree(evaluate)
 
 
+def test_nll_of_a_model_in_float32_is_in_float64():
+    """Sums over thousands of draws and images keep their digits."""
+    found = evaluate.nll(VAE((1, 4, 4), latent=2, hidden=(8,)), torch.ones(3, 1, 4, 4), 2)
+    fields = (found.log_px, found.error, found.effective, *found.terms)
+    assert {value.dtype for value in fields} == {torch.float64}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

@@ -1,5 +1,6 @@
 """Files written whole or not at all, and read whole or not at all."""
 
+import hashlib
 import io
 import os
 import random
@@ -365,3 +366,13 @@ def test_what_cannot_be_read_is_said(shared):
             read(nothing)
     with pytest.raises(ValueError, match="path=None was given"):
         read(None)
+
+
+def test_a_checksum_is_that_of_the_bytes():
+    """Of all tensors in turn: of no dimension, of several, not in one piece, and in types that NumPy lacks."""
+    count, table = torch.tensor(3), torch.arange(6.0).reshape(2, 3)
+    small = table.bfloat16()
+    wanted = hashlib.sha256(
+        count.numpy().tobytes() + table.t().numpy().tobytes() + small.view(torch.int16).numpy().tobytes()
+    )
+    assert files.checksum(count, table.t(), small) == wanted.hexdigest()
