@@ -449,3 +449,8 @@ def test_every_guard_is_here():
     }
     assert guards - {"refuse", "seed"} == {*LETS_THROUGH} | {*REFUSES}
     assert {*LETS_THROUGH} - {*REFUSES} == {"finite_weights"}  # has a test of its own
+
+
+def test_here_is_off_the_graph():
+    """What is drawn or compared has no gradient: NumPy refuses tensors that have one."""
+    assert not given.here("x", torch.ones(2, requires_grad=True) * 2).requires_grad
