@@ -22,6 +22,14 @@ def bound_by_modes():
             os.seteuid(0)
 
 
+def flipped(content, bits):
+    """A file's bytes with one bit changed, for each of these bits in turn."""
+    for bit in bits:
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        yield bytes(damaged)
+
+
 @contextlib.contextmanager
 def a_disk_with_room_for(count):
     """Files end at so many bytes, as they do where a disk is full."""

@@ -5,6 +5,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from machine import flipped
 from torch import nn
 
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer
@@ -138,9 +139,7 @@ def test_300_flipped_bits(tmp_path):
     save_codes(path, model, some(count=40))
     whole, rng = path.read_bytes(), np.random.default_rng(0)
     told_of = 0
-    for bit in rng.choice(8 * len(whole), 300, replace=False):
-        damaged = bytearray(whole)
-        damaged[bit // 8] ^= 1 << (bit % 8)
+    for damaged in flipped(whole, rng.choice(8 * len(whole), 300, replace=False)):
         path.write_bytes(damaged)
         found = []
         if sentence := told(lambda: found.append(load_codes(path, model))):  # noqa: B023 -- called at once

@@ -843,7 +843,7 @@ BAD = {
     "vectors of NaN": (lambda: small().decode(math.nan * torch.ones(1, 5, 4, 4)), "z has 80 values that are NaN"),
     "page elsewhere": (lambda: small().decode(torch.zeros(1, 4, 4, dtype=torch.long, device="meta")), "lies on meta"),
     "no samples": (lambda: small().sample(0, Fixed(torch.zeros(1, 4, 4, dtype=torch.long))), "n=0 was given"),
-    "a prior in words": (lambda: small().sample(1, "prior"), "prior='prior' was given: use a model of vaelib.pixelcnn"),
+    "a prior in words": (lambda: small().sample(1, "prior"), "prior='prior' was given: use an object with sample"),
     "a prior's class": (lambda: small().sample(1, GatedPixelCNN), "prior, an object of type type, was given"),
     "a prior of floats": (lambda: small().sample(1, Fixed(torch.zeros(1, 4, 4))), "drew, a float32 .* use an integer"),
 }

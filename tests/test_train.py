@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from fresh import Fresh
-from machine import a_disk_with_room_for, bound_by_modes
+from machine import a_disk_with_room_for, bound_by_modes, flipped
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -594,9 +594,7 @@ def test_300_flipped_bits_in_a_checkpoint(tmp_path):
     run = fit(whole, **settings)
     content, rng = path.read_bytes(), np.random.default_rng(0)
     told_of = 0
-    for bit in rng.choice(8 * len(content), 300, replace=False):
-        damaged = bytearray(content)
-        damaged[bit // 8] ^= 1 << (bit % 8)
+    for damaged in flipped(content, rng.choice(8 * len(content), 300, replace=False)):
         path.write_bytes(damaged)
         model, found = make(), []
         sentence = told(lambda model=model, found=found: found.append(fit(model, **settings)))

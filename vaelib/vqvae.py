@@ -120,10 +120,7 @@ class VQVAE(nn.Module):
             ValueError: the prior has another number of words, or gives pages of another shape; weights that are not finite.
         """
         n, words = given.whole("n", n, 1), self.quantizer.codes
-        if isinstance(prior, type) or not callable(getattr(prior, "sample", None)):
-            raise given.refuse(
-                "prior", prior, "a model of vaelib.pixelcnn, or anything else that can sample(n, (H/4, W/4))"
-            )
+        given.having("prior", prior, "sample")
         if getattr(prior, "levels", words) != words:
             raise ValueError(
                 f"a prior over {prior.levels} words was given to a model with {words}: train one with levels={words} on this model's codes."
