@@ -1188,3 +1188,9 @@ def test_the_runs_are_in_disorder_and_leave_the_reader_as_he_was(capsys, no_extr
         assert {order.count(each) for each in bugs.KL.others.values()} == {bugs.OTHERS}
         wrong = [k for k, each in enumerate(order) if each not in bugs.KL.right]
         assert wrong != list(range(wrong[0], wrong[0] + len(wrong)))
+
+
+def test_no_mistake_is_lost():
+    """The sets that a check must catch, by number: one left out would pass unseen."""
+    others = dict(kl=6, loss=8, elbo=6, vq_loss=8, quantize=8, rows=3, network=7, sample=6, bound=6, entropy=5)
+    assert {case: len(each.others) for case, each in CASES.items()} == others

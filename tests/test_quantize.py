@@ -908,3 +908,13 @@ def test_on_a_gpu():
     assert float((distances.gather(1, codes[:, None])[:, 0] - distances.min(1).values).max()) < 1e-4
     here = model.eval().encode(x).codes.cpu()
     assert (here == model.cpu().encode(x.cpu()).codes).float().mean() > 0.99
+
+
+def test_a_revived_word_is_the_mean_of_what_it_now_counts():
+    """usage, size and total begin anew for it, so that one more vector moves it by 1 - gamma of the way, and not to elsewhere."""
+    torch.manual_seed(0)
+    quantizer, z = VectorQuantizer(8, 3, decay=0.9), torch.randn(16, 3) + 5
+    assert int(quantizer.revive(z)) == 8  # none has been used yet
+    torch.testing.assert_close(quantizer.total / quantizer.size[:, None], quantizer.codebook)
+    torch.testing.assert_close(quantizer.size, torch.full((8,), 1 / 8))
+    torch.testing.assert_close(quantizer.usage, torch.full((8,), 1 / 8))
