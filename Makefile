@@ -43,8 +43,9 @@ data: $(READY) ## download MNIST, Fashion-MNIST and CIFAR-10 (about 230 MB)
 notebooks: $(READY) ## for contributors: renew the committed notebooks, on the built-in data
 	@$(PY) notebooks/build.py renew
 
-lint: $(READY) ## ruff, on the library and the notebooks
-	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+lint: $(READY) ## ruff; what is imported is declared; who may import whom
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m deptry vaelib
+	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint(["--no-cache", "--no-logo"])'
 
 format: $(READY) ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .

@@ -17,7 +17,8 @@ from pathlib import Path
 import ipywidgets
 import nbformat
 
-from vaelib import describe_device, plots, share_cores
+from vaelib import describe_device, share_cores
+from vaelib.classroom import plots
 
 HERE = Path(__file__).resolve().parent
 NOTEBOOKS = HERE.parent / "notebooks"

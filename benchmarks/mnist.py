@@ -27,8 +27,8 @@ from torch import nn
 
 from vaelib import bounds, data, describe_device, evaluate, pick_device, train
 from vaelib.autoencoders import VAE
-from vaelib.files import written_whole
 from vaelib.nets import mlp, residual_mlp
+from vaelib.outside.files import written_whole
 
 PUBLISHED = [  # Burda et al. 2016, table 1: one stochastic layer, 3,280 epochs; and their best, of two layers
     ("published: VAE", 86.76),

@@ -27,10 +27,11 @@ import torch.nn.functional as F
 from cifar10 import ARMS, on_test_images
 from cifar10 import trained as trained_vqvae
 
-from vaelib import budget, data, describe_device, evaluate, pick_device, plots, train
+from vaelib import budget, compare, data, describe_device, evaluate, pick_device, train
 from vaelib.autoencoders import VAE
-from vaelib.files import written_whole
+from vaelib.classroom import plots
 from vaelib.nets import conv_encoder
+from vaelib.outside.files import written_whole
 from vaelib.pixelcnn import GatedPixelCNN, PixelCNN, PixelCNNpp
 from vaelib.quantize import perplexity
 from vaelib.vqvae import load_codes, save_codes
@@ -179,7 +180,7 @@ def priors_on_words(asked, model, device):
     @torch.no_grad()
     def compared(codes):
         pictures = torch.cat([model.decode(part.to(device)).clamp(0, 1) for part in codes.split(250)])
-        distance = evaluate.energy_distance(features(pictures), features(reals))
+        distance = compare.energy_distance(features(pictures), features(reals))
         shared = torch.stack([(one == seen).flatten(1).sum(1).max() for one in codes]).double()
         return f"energy distance {distance}; shared words {shared.mean():.1f}, at most {shared.max():.0f}"
 

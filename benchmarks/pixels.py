@@ -24,7 +24,7 @@ from mnist import Averaged, kept_json, synchronise
 from torch import nn
 
 from vaelib import data, describe_device, evaluate, pick_device, train
-from vaelib.files import written_whole
+from vaelib.outside.files import written_whole
 from vaelib.pixelcnn import GatedPixelCNN, PixelCNN, PixelCNNpp
 
 PUBLISHED = [

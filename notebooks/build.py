@@ -422,7 +422,7 @@ def store(path: Path, outcome: Outcome) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    from vaelib.files import written_whole  # loads PyTorch, which takes seconds: the kernels begin before
+    from vaelib.outside.files import written_whole  # loads PyTorch, which takes seconds: the kernels begin before
 
     with written_whole(path) as file:
         file.write(content)

@@ -19,32 +19,21 @@ from PIL import Image
 from torch import nn
 
 import vaelib
-from vaelib import (
-    autoencoders,
-    bounds,
-    checks,
-    console,
-    data,
-    distributions,
-    nets,
-    pixelcnn,
-    plots,
-    quantize,
-    symbolic,
-    vqvae,
-    widgets,
-)
+from vaelib import autoencoders, bounds, data, distributions, nets, pixelcnn, quantize, symbolic, vqvae
+from vaelib.classroom import checks, plots, widgets
+from vaelib.outside import console
 
 # Names that are public in Python's sense and get no call.
 OUTSIDE = {
-    "bugs": "marks what readers write: it is given wrong code on purpose, and tests/test_checks.py holds what it says",
-    "exercises": "marks what readers write, too",
+    "exercises": "mark what readers write, and are given wrong code on purpose: tests/test_exercises.py, test_marker.py",
+    "autoregressive": "what the models of vaelib.pixelcnn share, whose calls are here",
     "sampling": "what vaelib.pixelcnn samples with; nobody else calls it",
     "given": "the guards themselves: tests/test_given.py",
     "*.main": "the command: its arguments come from a shell, and tests/test_download.py runs it",
     "checkpoints.*": "train.fit's own, which has looked at what it is given",
     "*.extra_repr": "no argument: what a module prints",
     "folders.*": "data.load's own, whose call with folder:PATH is here",
+    "downloads.read": "another",
     "checkpoints": "train.fit's own, whose call is here",
     "files.*": "vaelib's own, whose callers look at what they are given: tests/test_files.py",
     "glyphs.is_drawn": "data.load's own",
@@ -326,18 +315,17 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "console.say": lambda: dict(text=anything("a"), file=None, flush=anything(False)),
     "console.in_notebook": dict,
     "console.bar": lambda: dict(total=natural(2), done=natural(1), unit=anything("step"), shown=False),
-    "data.folder": lambda: dict(root=PLACE),
+    "downloads.folder": lambda: dict(root=PLACE),
     "data.load": lambda: dict(name=f"folder:{pictures_folder()}", train=True, size=8),
     "data.load · built in": lambda: dict(name=word("glyphs"), train=False, root=PLACE / "data"),
     "data.at_hand": lambda: dict(name=word("mnist"), otherwise=word("glyphs")),
-    "data.download": lambda: dict(name=word("mnist"), root=PLACE / "data"),
+    "downloads.download": lambda: dict(name=word("mnist"), root=PLACE / "data"),
     "data.as_float": lambda: dict(x=any_tensor(torch.tensor([0, 255], dtype=torch.uint8))),
     "data.binarize": lambda: dict(x=grey(B, 1, 4, 4), generator=seeded()),
     "data.batchable": lambda: dict(x=any_tensor(normal(B, 2)), y=any_tensor(torch.arange(B))),
     "data.minibatches": lambda: dict(
         x=any_tensor(normal(B, 2)), y=any_tensor(torch.arange(B)), batch_size=2, seed=natural(1), start=natural(1)
     ),
-    "device.setting": lambda: dict(name=anything("HOME")),
     "device.pick_device": lambda: dict(name=word("cpu")),
     "device.share_cores": dict,
     "device.describe_device": lambda: dict(device=torch.device("cpu")),
@@ -381,12 +369,10 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "evaluate.bits_per_dim · of each": lambda: dict(nats=normal(B), shape=(1, 4, 4)),
     "evaluate.unit_activity": lambda: dict(model=vae(), x=uniform(B, 1, 4, 4)),
     "evaluate.active_units": lambda: dict(model=vae(), x=uniform(B, 1, 4, 4), threshold=level(0.5)),
-    "evaluate.code_usage": lambda: dict(codes=whole(4, B, 2), size=4),
-    "evaluate.energy_distance": lambda: dict(a=normal(B, 2), b=normal(4, 2)),
-    "evaluate.nearest_distance": lambda: dict(a=normal(B, 2), reference=normal(4, 2)),
-    "evaluate.recognisability": lambda: dict(
-        classifier=Judge(), x=uniform(B, 1, 4, 4), labels=2, confidence=share(0.5)
-    ),
+    "quantize.code_usage": lambda: dict(codes=whole(4, B, 2), size=4),
+    "compare.energy_distance": lambda: dict(a=normal(B, 2), b=normal(4, 2)),
+    "compare.nearest_distance": lambda: dict(a=normal(B, 2), reference=normal(4, 2)),
+    "compare.recognisability": lambda: dict(classifier=Judge(), x=uniform(B, 1, 4, 4), labels=2, confidence=share(0.5)),
     "glyphs.draw": lambda: dict(count=2, seed=natural(1), rgb=True),
     "gradients.score_function": lambda: estimator(baseline=0.5),
     "gradients.score_function · baselines": lambda: estimator(baseline={"m": torch.ones(2)}),
@@ -545,6 +531,10 @@ USES: dict[str, Callable] = {
 }
 
 
+# the last part of a module's name, which no two share -> the whole of it
+MODULES = {place.name.rpartition(".")[2]: place.name for place in pkgutil.walk_packages(vaelib.__path__, "vaelib.")}
+
+
 class Public(NamedTuple):
     """A public name of vaelib: "module.function", "module.Class" or "module.Class.method"."""
 
@@ -561,13 +551,12 @@ def public() -> dict[str, Public]:
         if not any(fnmatch(name, out) for out in OUTSIDE):
             found[name] = Public(name, value, owner)
 
-    for place in pkgutil.walk_packages(vaelib.__path__, "vaelib."):
-        short = place.name.removeprefix("vaelib.")
-        if short.split(".")[0] in OUTSIDE or place.name.rpartition(".")[2].startswith("__"):
+    for short, place in MODULES.items():
+        if OUTSIDE.keys() & set(place.split(".")):
             continue
-        module = importlib.import_module(place.name)
+        module = importlib.import_module(place)
         for name, value in vars(module).items():
-            if name.startswith("_") or not callable(value) or getattr(value, "__module__", None) != place.name:
+            if name.startswith("_") or not callable(value) or getattr(value, "__module__", None) != place:
                 continue
             if not inspect.isclass(value):
                 add(f"{short}.{name}", value)

@@ -22,6 +22,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -39,12 +40,15 @@ SLOWEST = 600  # seconds for a mutant, at most; usually ten times what the tests
 
 # module -> the tests that know it best, where that is not tests/test_MODULE.py; then come those that import it, the shortest first
 NEAREST = {
-    "bugs": ["marker"],
+    "autoregressive": ["pixelcnn"],
     "causal": ["pixelcnn"],
     "checkpoints": ["train"],
-    "exercises": ["checks"],
+    "downloads": ["download", "data"],
     "files": ["files", "codes"],
     "glyphs": ["data"],
+    "marking": ["exercises"],
+    "marking_checks": ["marker"],
+    "n08_spot_the_bug": ["marker"],
     "nets": ["autoencoders", "quantize"],
     "sampling": ["pixelcnn"],
     "vqvae": ["codes", "quantize"],
@@ -332,18 +336,17 @@ def deletable(node: ast.AST) -> bool:
 
 
 def modules() -> list[str]:
-    """vaelib's modules, "folder.module" for one in a folder, and "build"."""
-    files = sorted((ROOT / "vaelib").rglob("*.py"))
-    return [".".join(file.relative_to(ROOT / "vaelib").with_suffix("").parts) for file in files] + ["build"]
+    """vaelib's modules, by the last part of their names, which no two share; and "build"."""
+    return [*sorted(path.stem for path in (ROOT / "vaelib").rglob("*.py") if path.stem != "__init__"), "build"]
 
 
 def path_of(module: str, root: Path = ROOT) -> Path:
-    return root / "notebooks/build.py" if module == "build" else root / "vaelib" / f"{module.replace('.', '/')}.py"
+    (path,) = [root / "notebooks/build.py"] if module == "build" else (root / "vaelib").rglob(f"{module}.py")
+    return path
 
 
 def tests_of(module: str) -> list[str]:
-    last = module.rpartition(".")[2]
-    names = NEAREST.get(module) or NEAREST.get(last) or [last]
+    names = NEAREST.get(module) or (["exercises"] if re.match(r"n0\d", module) else [module])
     near = [path for name in names if (path := ROOT / f"tests/test_{name}.py").exists()]
     others = [path for path in (ROOT / "tests").glob("test_*.py") if not any(path.match(f"{far}.py") for far in FAR)]
     if module != "build":
@@ -353,12 +356,11 @@ def tests_of(module: str) -> list[str]:
 
 @functools.cache
 def imported(path: Path) -> set[str]:
-    """The modules of vaelib that a file imports."""
+    """The modules of vaelib that a file imports, by the last part of their names."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "vaelib":
-            inside = node.module.removeprefix("vaelib").removeprefix(".")
-            found |= {inside} | {f"{inside}.{each.name}".removeprefix(".") for each in node.names}
+            found |= {node.module.rpartition(".")[2]} | {each.name for each in node.names}
     return found
 
 

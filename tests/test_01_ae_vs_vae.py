@@ -33,10 +33,10 @@ PLANTED = [
         "table",
         "table-check",
     ),
-    ("evaluate.recognisability(judge, images", "evaluate.recognisability(ten, images", "judge-tried", "judge-check"),
+    ("compare.recognisability(judge, images", "compare.recognisability(ten, images", "judge-tried", "judge-check"),
     (
-        "evaluate.energy_distance(images, held_out)",
-        "evaluate.energy_distance(images, 0.9 * held_out)",
+        "compare.energy_distance(images, held_out)",
+        "compare.energy_distance(images, 0.9 * held_out)",
         "judge-tried",
         "judge-check",
     ),

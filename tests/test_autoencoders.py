@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn.parallel import scatter_gather
 
-from vaelib import autoencoders, bounds, checks, nets
+from vaelib import autoencoders, bounds, nets
 from vaelib.autoencoders import AE, VAE
+from vaelib.classroom import checks
 
 
 def test_shapes_and_likelihoods():

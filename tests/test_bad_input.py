@@ -37,14 +37,14 @@ import pytest
 import sympy as sp
 import torch
 import torch._dynamo  # torch.func loads it at its first use, which takes seconds
-from calls import CALLS, OUTSIDE, Arg, arguments, equal, parts, plain, public_names, run, state_of
+from calls import CALLS, MODULES, OUTSIDE, Arg, arguments, equal, parts, plain, public_names, run, state_of
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from torch import nn
 
 import vaelib
-from vaelib.files import DataError, WriteError
+from vaelib.outside.files import DataError, WriteError
 
 _ = torch.ones(1, device="meta") / 3  # loads what works there, which takes seconds, too
 SECONDS = 5  # for a call
@@ -528,7 +528,7 @@ def in_users_code(error: BaseException) -> bool:
 def documented(kind: str, name: str) -> bool:
     """Whether the docstring of the function, of its class or of its module names the error, or refers to one that does."""
     module, *parts = name.partition(" · ")[0].split(".")
-    value = importlib.import_module(f"vaelib.{module}")
+    value = importlib.import_module(MODULES[module])
     texts = [value.__doc__]
     for part in parts:
         value = getattr(value, part)
@@ -615,10 +615,10 @@ def test_there_were_more_than_a_thousand_calls_and_every_exception_was_needed(re
     ("name", "old", "new"),
     [
         ("nets.mlp", 'given.sizes("sizes", sizes)', "tuple(sizes)"),
-        ("evaluate.code_usage", 'given.whole("size", size, 1, 2**63 - 1)', "int(size)"),
-        ("evaluate.code_usage", 'kind="integer"', 'kind="any"'),
-        ("evaluate.energy_distance", "a, b = ", "a, b = a, b  # "),
-        ("evaluate.recognisability", "with eval_mode(classifier):", "if classifier.eval():"),
+        ("quantize.code_usage", 'given.whole("size", size, 1, 2**63 - 1)', "int(size)"),
+        ("quantize.code_usage", 'kind="integer"', 'kind="any"'),
+        ("compare.energy_distance", "a, b = ", "a, b = a, b  # "),
+        ("compare.recognisability", "with eval_mode(classifier):", "if classifier.eval():"),
         ("device.seed_everything", "seed = given.seed(seed)", "pass"),
         (
             "device.seed_everything",
@@ -633,12 +633,12 @@ def test_there_were_more_than_a_thousand_calls_and_every_exception_was_needed(re
 )
 def test_planted_errors(name, old, new, monkeypatch):
     module, function = name.split(".")
-    file = importlib.import_module(f"vaelib.{module}").__file__
+    file = importlib.import_module(MODULES[module]).__file__
     source = Path(file).read_text(encoding="utf-8")
     assert old in source
 
     def wrong(source):
-        made = types.ModuleType(f"vaelib.{module}")
+        made = types.ModuleType(MODULES[module])
         exec(compile(source, file, "exec"), made.__dict__)  # a raise stands on the same line as before
         monkeypatch.setitem(public_names(), name, public_names()[name]._replace(value=getattr(made, function)))
         return [str(call) for call in sweep(name) if call.wrong]

@@ -9,7 +9,7 @@ import torch
 
 from vaelib import bounds
 from vaelib.autoencoders import AE
-from vaelib.checks import check_mean
+from vaelib.classroom.checks import check_mean
 from vaelib.distributions import DiagGaussian, Gaussian
 
 N = 40_000

@@ -65,7 +65,7 @@ def built(build, tmp_path, monkeypatch):
     return tmp_path / "build"
 
 
-# what vaelib.checks prints, without the seconds that loading it takes
+# what vaelib.classroom.checks prints, without the seconds that loading it takes
 GOOD = ["print('✓ a: 0 ≤ 1')", "print('✓ b: holds')", "print('★ all < well')"]
 
 
@@ -168,7 +168,7 @@ def test_a_send_does_not_take_the_news_of_a_reply(build, monkeypatch, patient):
     assert lost < 1 if patient else lost > 2  # zmq looks once more when the time is over
 
 
-DRAWN = "import torch\nfrom vaelib import plots\n_ = plots.image_rows({'a': torch.rand(3, 1, 4, 4)})"
+DRAWN = "import torch\nfrom vaelib.classroom import plots\n_ = plots.image_rows({'a': torch.rand(3, 1, 4, 4)})"
 
 
 def test_figures_that_are_not_there_are_a_failure(build, built, tmp_path, capsys):
@@ -304,7 +304,9 @@ def test_a_failing_notebook_is_not_renewed(build, tmp_path, capsys, monkeypatch)
         assert build.renew([path]) == 1
         assert path.read_bytes() == before
         assert "is left as it was" in capsys.readouterr().out
-    (path,) = small_course(tmp_path, ["from vaelib.console import bar\nwith bar(1) as b:\n    b.update(1)\nprint(1)"])
+    (path,) = small_course(
+        tmp_path, ["from vaelib.outside.console import bar\nwith bar(1) as b:\n    b.update(1)\nprint(1)"]
+    )
     assert build.renew([path]) == 0
     assert [output.text for output in code_cells(path)[0].outputs] == ["1\n"]
 

@@ -7,13 +7,13 @@ import sys
 
 import pytest
 
-from vaelib import console
+from vaelib.outside import console
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "cp437", "ascii", "utf-8"])
 def test_a_check_can_be_told_on_any_terminal(encoding):
     """A character that the terminal lacks costs that character, and nothing else."""
-    code = "from vaelib.checks import check, headline; check('‖x‖ − 1', 0.0, 1.0); headline('a ± b')"
+    code = "from vaelib.classroom.checks import check, headline; check('‖x‖ − 1', 0.0, 1.0); headline('a ± b')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

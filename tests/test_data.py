@@ -8,7 +8,9 @@ import pytest
 import torch
 from machine import a_disk_with_room_for, bound_by_modes, posix
 
-from vaelib import checks, data, glyphs
+from vaelib import data, glyphs
+from vaelib.classroom import checks
+from vaelib.outside import downloads
 
 
 @pytest.mark.parametrize(("name", "shape"), [("glyphs", (1, 28, 28)), ("glyphs-rgb", (3, 32, 32))])
@@ -151,7 +153,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         ):
             data.load(name)
     for root in ("", 3, b"/tmp"):
-        for call in (lambda root: data.load("glyphs", root=root), data.folder):
+        for call in (lambda root: data.load("glyphs", root=root), downloads.folder):
             with pytest.raises(ValueError, match=r"^root=.* was given: use a folder for the image sets\.$"):
                 call(root)
     with pytest.raises(ValueError, match="name='glyphs' was given: use 'mnist' or 'fashion-mnist' or 'cifar10'"):
@@ -497,9 +499,9 @@ def test_only_images_are_divided_by_255(caught, plant):
 
 def test_the_command_names_the_known_sets(capsys):
     with pytest.raises(SystemExit) as stop:
-        data.main(["download", "imagenet"])
+        downloads.main(["download", "imagenet"])
     assert stop.value.code == 2
     assert "mnist" in capsys.readouterr().err
     with pytest.raises(ValueError, match="name='glyphs' was given: use 'mnist' or"):
-        data.download("glyphs")
+        downloads.download("glyphs")
     assert os.environ["VAELIB_DATA"]  # the tests never touch the user's own folder

@@ -10,22 +10,32 @@ import pytest
 import torch
 
 import vaelib
-from vaelib import data
+from vaelib.outside import downloads
 
 
-@pytest.mark.parametrize(
-    ("cuda", "mps", "expected"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
-)
-def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, expected):
+def at_hand(monkeypatch, kind, count=1):
+    """PyTorch as it would be with ``count`` accelerators of a kind; with None it has none."""
+    found = torch.device(kind, 0) if kind else None
+    monkeypatch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: found)
+    monkeypatch.setattr(torch.accelerator, "device_count", lambda: count if kind else 0)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("cuda", "cuda"), ("mps", "mps"), ("xpu", "xpu"), (None, "cpu")])
+def test_the_accelerator_at_hand_is_picked(monkeypatch, kind, expected):
     monkeypatch.delenv("VAELIB_DEVICE", raising=False)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    at_hand(monkeypatch, kind)
     assert vaelib.pick_device() == torch.device(expected)
+    assert vaelib.pick_device(expected) == torch.device(expected)
+
+
+def test_an_accelerator_that_a_build_has_and_the_machine_lacks_is_none(monkeypatch):
+    monkeypatch.delenv("VAELIB_DEVICE", raising=False)
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert vaelib.pick_device() == torch.device("cpu")
 
 
 def test_the_environment_overrides_and_an_argument_overrides_that(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    at_hand(monkeypatch, "cuda", 2)
     monkeypatch.setenv("VAELIB_DEVICE", "CPU")
     assert vaelib.pick_device() == torch.device("cpu")
     assert vaelib.pick_device("cuda:1") == torch.device("cuda", 1)
@@ -52,7 +62,7 @@ def test_a_device_is_taken_as_its_name_is(monkeypatch):
     assert vaelib.pick_device(torch.device("cpu")) == torch.device("cpu")
     assert vaelib.pick_device(" CPU:0") == torch.device("cpu", 0)
     assert vaelib.describe_device("cpu") == vaelib.describe_device(torch.device("cpu"))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    at_hand(monkeypatch, None)
     for name in ("cuda", torch.device("cuda")):
         with pytest.raises(ValueError, match=r"pick_device was given 'cuda', but PyTorch finds 0 cuda device"):
             vaelib.pick_device(name)
@@ -61,7 +71,7 @@ def test_a_device_is_taken_as_its_name_is(monkeypatch):
 
 
 def test_an_absent_device_is_said(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    at_hand(monkeypatch, None)
     with pytest.raises(ValueError, match=r"pick_device was given 'cuda', but PyTorch finds 0 cuda device"):
         vaelib.pick_device("cuda")
     monkeypatch.setenv("VAELIB_DEVICE", "cpu:3")
@@ -171,9 +181,9 @@ def test_a_setting_of_blanks_is_unset(monkeypatch, blank):
     for name in ("VAELIB_BUDGET", "VAELIB_DEVICE", "VAELIB_DATA"):
         monkeypatch.setenv(name, blank)
     assert vaelib.budget(lesson=1, full=2) == 1
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    at_hand(monkeypatch, "cuda")
     assert vaelib.pick_device() == torch.device("cuda")
-    assert data.folder() == data.folder(platformdirs.user_cache_path("vaelib", appauthor=False))
+    assert downloads.folder() == downloads.folder(platformdirs.user_cache_path("vaelib", appauthor=False))
 
 
 def test_budget(monkeypatch):

@@ -7,7 +7,8 @@ import pytest
 import scipy.stats
 import torch
 
-from vaelib import checks, distributions
+from vaelib import distributions
+from vaelib.classroom import checks
 
 NAME = "vaelib.distributions"
 

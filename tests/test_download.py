@@ -20,10 +20,12 @@ from fresh import Fresh
 from machine import bound_by_modes, posix
 
 from vaelib import data
+from vaelib.outside import downloads
 
 DRIVER = """
 import torchvision
 from vaelib import data
+from vaelib.outside import downloads
 os.environ["VAELIB_DATA"] = root
 for variable in ("http_proxy", "no_proxy", "HTTP_PROXY", "NO_PROXY"):
     os.environ.pop(variable, None)
@@ -35,8 +37,8 @@ if most_bytes:  # a write past that fails, as on a full disk
 M, C = torchvision.datasets.MNIST, torchvision.datasets.CIFAR10
 M.mirrors, M.resources = mirrors, resources
 C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = cifar
-data._TIMEOUT_S = timeout
-sys.exit(data.main(["download", *names]))
+downloads._TIMEOUT_S = timeout
+sys.exit(downloads.main(["download", *names]))
 """
 
 
@@ -264,7 +266,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_that_looks_whole(files, 
     assert code == 1
     assert len(sentence(err)) == 1, err
     assert "could not be fetched or written" in sentence(err)[0]
-    assert not (tmp_path / data.REAL[name].folder).exists()
+    assert not (tmp_path / downloads.REAL[name].folder).exists()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no /proc")
@@ -397,13 +399,13 @@ def laid_out(files, shared, monkeypatch):
 def test_who_may_not_write_is_told_that_a_set_is_whole(laid_out, shared, capsys):
     shared.chmod(0o555)
     with bound_by_modes():
-        assert data.main(["download", "mnist"]) == 0
+        assert downloads.main(["download", "mnist"]) == 0
     assert capsys.readouterr() == (f"mnist: 60,000 training and 10,000 test images, whole, in {shared}\n", "")
     assert [p.name for p in shared.iterdir()] == ["MNIST"]  # no lock
 
     (laid_out / "train-labels-idx1-ubyte").write_bytes(b"damaged")
     with bound_by_modes():
-        assert data.main(["download", "mnist"]) == 1
+        assert downloads.main(["download", "mnist"]) == 1
     (line,) = sentence(capsys.readouterr().err)
     assert line == (
         f"mnist was not downloaded: it could not be fetched or written to {shared} (Permission denied). "
@@ -423,7 +425,7 @@ def test_a_set_that_may_not_be_read_is_left_as_it_is(laid_out, shared, capsys, c
                     data.DataError, match=rf"^mnist: {path}.* may not be read by you: its owner can change that\.$"
                 ):
                     data.load("mnist")
-                assert data.main(["download", "mnist"]) == 1
+                assert downloads.main(["download", "mnist"]) == 1
             assert "may not be read by you" in capsys.readouterr().err
     finally:
         path.chmod(0o755)

@@ -15,8 +15,8 @@ import torch
 from fresh import Fresh
 from machine import a_disk_with_room_for, bound_by_modes, flipped, posix
 
-from vaelib import files
-from vaelib.files import WriteError, written_whole
+from vaelib.outside import files
+from vaelib.outside.files import WriteError, written_whole
 
 
 def write(path, content=b"new"):
@@ -152,7 +152,7 @@ def test_an_error_of_the_one_who_writes_stays_as_it_is(tmp_path):
 
 STOPPED_IN_A_WRITE = """
 import time
-from vaelib import files
+from vaelib.outside import files
 os.fsync = lambda handle: (open(ready, "w").close(), time.sleep(60))
 with files.written_whole(path) as file:
     file.write(b"x" * 1000)
@@ -289,7 +289,7 @@ def test_no_flipped_bit_gives_other_numbers(tmp_path, plant, caught):
             "archive.read(member)\n        checked = io.BytesIO(content)",
         ),
     ):
-        mutant = plant("vaelib.files", old, new)
+        mutant = plant("vaelib.outside.files", old, new)
         caught(new, lambda mutant=mutant: no_flipped_bit_gives_other_numbers(mutant, tmp_path / "wrong.pt"))
 
 

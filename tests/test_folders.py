@@ -15,7 +15,8 @@ import pytest
 import torch
 from PIL import Image, ImageOps, PngImagePlugin
 
-from vaelib import data, folders
+from vaelib import data
+from vaelib.outside import folders
 
 needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
 RNG = np.random.default_rng(0)
@@ -1001,6 +1002,6 @@ PLANTED = [
 
 @pytest.mark.parametrize(("check", "old", "new"), PLANTED)
 def test_planted_errors(check, old, new, tmp_path, plant, caught):
-    mutant = plant("vaelib.folders", old, new)
+    mutant = plant("vaelib.outside.folders", old, new)
     mutant.DataError = folders.DataError
     caught(f"{old} -> {new}", lambda: check(mutant, tmp_path))

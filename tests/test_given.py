@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from vaelib import given
+from vaelib.outside import given
 
 CPU = torch.device("cpu")
 
@@ -31,6 +31,7 @@ class Model(nn.Module):
 MODEL, GENERATOR = Model(), torch.Generator()
 X = torch.tensor([[0.0, 0.5, 1.0], [0.25, 0.75, 0.125]])
 CODES = torch.tensor([0, 3])
+PICTURES = X.expand(2, 1, 2, 3)
 
 
 class BytesPath:
@@ -108,6 +109,7 @@ LETS_THROUGH = {
         ((CODES.to(torch.uint16), 0, 3, "no other"), CODES.to(torch.uint16)),
     ],
     "finite": [((X,), X), ((CODES,), CODES), ((X[:0],), X[:0]), ((X.half() * 60000,), X.half() * 60000)],
+    "images": [((PICTURES,), PICTURES), ((PICTURES[:1], 1), PICTURES[:1])],
     "here": [((X,), X), ((CODES,), CODES), ((X[:0],), X[:0]), ((X.clone().requires_grad_(),), X)],
     "finite_weights": [((MODEL,), MODEL), ((nn.ReLU(),), None)],
     "broadcast": [
@@ -262,6 +264,23 @@ REFUSES = {
         ((X / 0,), "n has 6 values that are NaN or infinite, of 6: use finite ones."),
         ((torch.tensor([math.nan, 1, -math.inf]),), "n has 2 values that are NaN or infinite, of 3: use finite ones."),
     ],
+    "images": [
+        (
+            (PICTURES[0],),
+            "n, a float32 tensor (1, 2, 3), was given: use a float tensor (N, C, H, W) that is not empty.",
+        ),
+        (
+            (PICTURES[:1], 2),
+            "n, a float32 tensor (1, 1, 2, 3), was given: use a float tensor (N, C, H, W) with at least 2 along the first dimension.",
+        ),
+        (
+            (PICTURES.byte(),),
+            "n, a uint8 tensor (2, 1, 2, 3), was given: use a float tensor (N, C, H, W) that is not empty. "
+            "data.as_float makes floats of 0 to 255.",
+        ),
+        ((PICTURES / 0,), "n has 12 values that are NaN or infinite, of 12: use finite ones."),
+        ((PICTURES.to("meta"),), f"n {ON_META}"),
+    ],
     "here": [((X.to("meta"),), f"n {ON_META}"), ((CODES.to("meta"),), f"n {ON_META}")],
     "broadcast": [
         ((X, "m", X.T), "n (2, 3) and m (3, 2) were given: use shapes that broadcast."),
@@ -394,7 +413,7 @@ PLANTED = [
 
 @pytest.mark.parametrize(("old", "new"), PLANTED)
 def test_planted_errors(old, new, plant):
-    wrong = plant("vaelib.given", old, new)
+    wrong = plant("vaelib.outside.given", old, new)
     found = []
     for tried, table in ((wrongly_let_through, LETS_THROUGH), (wrongly_refused, REFUSES)):
         for case in cases(table):
@@ -447,7 +466,7 @@ def test_every_guard_is_here():
         for name, value in vars(given).items()
         if not name.startswith("_") and getattr(value, "__module__", "") == given.__name__
     }
-    assert guards - {"refuse", "seed"} == {*LETS_THROUGH} | {*REFUSES}
+    assert guards - {"refuse", "seed", "setting"} == {*LETS_THROUGH} | {*REFUSES}
     assert {*LETS_THROUGH} - {*REFUSES} == {"finite_weights"}  # has a test of its own
 
 

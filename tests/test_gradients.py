@@ -8,7 +8,7 @@ import torch
 
 from vaelib import gradients
 from vaelib.autoencoders import VAE
-from vaelib.checks import check_mean
+from vaelib.classroom.checks import check_mean
 from vaelib.distributions import DiagGaussian
 
 MEAN, STD = 0.6, math.exp(-0.4)

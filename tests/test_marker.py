@@ -14,9 +14,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from played import FOLDER, read
 from traitlets.config import Config
 
-from vaelib import bugs
-from vaelib.checks import check
-from vaelib.exercises import Wrong
+from vaelib.classroom.checks import check
+from vaelib.classroom.exercises import marking_checks
+from vaelib.classroom.exercises import n08_spot_the_bug as bugs
+from vaelib.classroom.exercises.marking import Wrong
 
 STEM = "08_spot_the_bug"
 CASES = {
@@ -46,7 +47,7 @@ def shown_solutions():
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_shown_check_passes_right_code_and_fails_every_mistake(case):
-    assert bugs.verdict(CASES[case], shown_solutions()[case]).full
+    assert marking_checks.verdict(CASES[case], shown_solutions()[case]).full
 
 
 # ---- what can be seen of a piece of code: values, gradients, modes, in the exercises' own terms
@@ -152,7 +153,7 @@ def same(a, b):
 
 def lent_as(case, code):
     """What a check is given while the marker runs ``code``, for a test to call by itself."""
-    bugs._now.update(code=code, strided=False)
+    marking_checks._now.update(code=code, strided=False)
     return CASES[case].lend()
 
 
@@ -179,7 +180,7 @@ def only_shown(case):
 def grade(case, check, seed=0):
     """What the marker makes of a check: "all", "some", "only the shown one", or why it refuses it."""
     try:
-        marks = bugs.verdict(CASES[case], check, seed)
+        marks = marking_checks.verdict(CASES[case], check, seed)
     except Wrong as wrong:
         return str(wrong)
     found = len(CASES[case].others) - len(marks.wrong)
@@ -193,7 +194,7 @@ each_case = pytest.mark.parametrize("case", CASES)
 @pytest.fixture
 def no_extras(monkeypatch):
     """Right code is run as often as it must be, and no longer: what is tested then holds for slow checks, too."""
-    monkeypatch.setattr(bugs, "SECONDS", 0)
+    monkeypatch.setattr(marking_checks, "SECONDS", 0)
 
 
 # ---- bad checks, none of which may have full marks
@@ -396,7 +397,7 @@ def test_a_coin_is_not_believed(case, no_extras):
     runs = {}
 
     def count(code):
-        runs[bugs._now["code"]] = runs.get(bugs._now["code"], 0) + 1
+        runs[marking_checks._now["code"]] = runs.get(marking_checks._now["code"], 0) + 1
         golden_check(code)
 
     golden_check = golden(case)
@@ -409,8 +410,8 @@ def test_a_coin_is_not_believed(case, no_extras):
 
 def test_monte_carlo_without_a_seed_is_believed_if_it_allows_for_chance(monkeypatch):
     """Two standard errors pass 12 runs of right code in 57 of 100 cases, and 200 in 1 of 10,000; six always do."""
-    monkeypatch.setattr(bugs, "SECONDS", 60)  # so that all are made, however slow the machine
-    monkeypatch.setattr(bugs, "MOST", 60)
+    monkeypatch.setattr(marking_checks, "SECONDS", 60)  # so that all are made, however slow the machine
+    monkeypatch.setattr(marking_checks, "MOST", 60)
 
     def monte_carlo(errors):
         def check(kl):
@@ -461,7 +462,7 @@ def test_nothing_but_what_it_does_tells_right_from_wrong_code(case, no_extras):
         with contextlib.suppress(Exception):
             x = SEEN_OF[case](code, torch.float64)[0]
             if x.dim():
-                lies.setdefault(bugs._now["code"], set()).add((x.is_contiguous(), x._base is None))
+                lies.setdefault(marking_checks._now["code"], set()).add((x.is_contiguous(), x._base is None))
         everything(code)
 
     grade(case, check)
@@ -798,7 +799,7 @@ OTHER_STYLES = {
     ("case", "check"), [(case, check) for case, checks in OTHER_STYLES.items() for check in checks]
 )
 def test_right_checks_in_other_styles_have_full_marks(case, check, no_extras):
-    assert grade(case, check) == "all", [name for name, _ in bugs.MARKED[CASES[case].number].wrong]
+    assert grade(case, check) == "all", [name for name, _ in marking_checks.MARKED[CASES[case].number].wrong]
 
 
 @each_case
@@ -987,9 +988,15 @@ def test_a_check_is_handed_over_by_its_name(given):
             lambda: bugs.spot_kl(given),
             "✗ exercise 08.1: check.* was given: use the name of your check, without brackets",
         ),
-        (lambda: bugs.mended(given, bugs.kl_right), "check.* was given: use the name of your check, without brackets"),
-        (lambda: bugs.mended(nothing, given), "code.* was given: use the name of your mended code, without brackets"),
-        (lambda: bugs.show_missed(given), "number.* was given: use '08.1' or '08.2'"),
+        (
+            lambda: marking_checks.mended(given, bugs.kl_right),
+            "check.* was given: use the name of your check, without brackets",
+        ),
+        (
+            lambda: marking_checks.mended(nothing, given),
+            "code.* was given: use the name of your mended code, without brackets",
+        ),
+        (lambda: marking_checks.show_missed(given), "number.* was given: use '08.1' or '08.2'"),
     ):
         with pytest.raises(Wrong, match=f"^{words}"):
             call()
@@ -999,24 +1006,25 @@ def test_slips_of_a_call_end_in_a_sentence(no_extras):
     with pytest.raises(Wrong, match=r"^✗ exercise 08.1: check.* was given: use the name of your check"):
         bugs.spot_kl()
     with pytest.raises(Wrong, match=r"^number=8\.1 was given: use '08.1' or"):
-        bugs.show_missed(8.1)
+        marking_checks.show_missed(8.1)
     bugs.spot_kl(mine := golden("kl"))
     with pytest.raises(Wrong, match=r"^your check stands where the mended code belongs: the check comes first"):
-        bugs.mended(bugs.kl_right, mine)
+        marking_checks.mended(bugs.kl_right, mine)
 
 
 def test_a_notebook_shows_that_line_and_nothing_else(capsys):
     config = Config({"HistoryManager": {"enabled": False}})
     shell = InteractiveShell(config=config)
-    shell.run_cell("from vaelib import bugs\nbugs.SECONDS = 0\ndef expose_kl(kl):\n    assert kl is None\n")
+    shell.run_cell("from vaelib.classroom.exercises import marking_checks, n08_spot_the_bug as bugs")
+    shell.run_cell("marking_checks.SECONDS = 0\ndef expose_kl(kl):\n    assert kl is None\n")
     shell.run_cell("bugs.spot_kl(expose_kl)")
     said = capsys.readouterr()
-    wanted = "✗ exercise 08.1: your check fails right code (all of 3): the assert in line 4, `assert kl is None`."
+    wanted = "✗ exercise 08.1: your check fails right code (all of 3): the assert in line 3, `assert kl is None`."
     assert (said.out + said.err).strip() == f'{wanted} As code: show_missed("08.1").'
 
 
 def test_what_is_still_to_be_done_is_said_and_stops_nothing(capsys, monkeypatch, no_extras):
-    monkeypatch.setattr(bugs, "MARKED", {})
+    monkeypatch.setattr(marking_checks, "MARKED", {})
 
     def stub(code):
         raise NotImplementedError("your turn")
@@ -1024,18 +1032,18 @@ def test_what_is_still_to_be_done_is_said_and_stops_nothing(capsys, monkeypatch,
     def careless(mean, log_std=None):
         raise NotImplementedError("not for complex numbers")
 
-    bugs.show_missed("08.1")
+    marking_checks.show_missed("08.1")
     bugs.spot_kl(stub)
-    bugs.mended(stub, bugs.kl_found)
+    marking_checks.mended(stub, bugs.kl_found)
     solution = shown_solutions()["kl"]
-    bugs.mended(solution, bugs.kl_right)  # no marker has seen it yet
-    bugs.mended(lambda code: None, bugs.kl_found)
+    marking_checks.mended(solution, bugs.kl_right)  # no marker has seen it yet
+    marking_checks.mended(lambda code: None, bugs.kl_found)
     bugs.spot_kl(solution)
-    bugs.show_missed("08.1")
-    bugs.mended(solution, bugs.kl_found)
-    bugs.mended(solution, bugs.kl_right)
-    bugs.mended(solution, lambda mean: mean)
-    bugs.mended(solution, careless)
+    marking_checks.show_missed("08.1")
+    marking_checks.mended(solution, bugs.kl_found)
+    marking_checks.mended(solution, bugs.kl_right)
+    marking_checks.mended(solution, lambda mean: mean)
+    marking_checks.mended(solution, careless)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "○ nothing to show yet: first give a check to the marker of 08.1"
     assert lines[1] == "○ exercise 08.1: not attempted yet"
@@ -1067,12 +1075,12 @@ def test_only_a_check_with_full_marks_is_believed_by_mended(capsys, no_extras):
         return z_e + (e - z_e).detach(), -7 * (e - z_e.detach()).square().mean()
 
     bugs.spot_quantize(is_there_a_gradient)
-    bugs.mended(is_there_a_gradient, mended_wrongly)
+    marking_checks.mended(is_there_a_gradient, mended_wrongly)
     bugs.spot_quantize(golden("quantize"))
-    bugs.mended(is_there_a_gradient, mended_wrongly)  # another check than its marker's last one
+    marking_checks.mended(is_there_a_gradient, mended_wrongly)  # another check than its marker's last one
     bugs.spot_quantize(better := golden("quantize", torch.float32))
-    bugs.mended(better, mended_wrongly)
-    bugs.mended(better, bugs.quantize_right)
+    marking_checks.mended(better, mended_wrongly)
+    marking_checks.mended(better, bugs.quantize_right)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(
         "◐ exercise 08.5: right code passes; the mistake fails, but none of 8 others of its kind. Missed:"
@@ -1093,7 +1101,7 @@ def test_a_check_may_stumble_over_wrong_code_and_sees_what_it_misses(capsys, no_
         assert torch.allclose(e.grad, -expected, atol=1e-6)
 
     bugs.spot_vq_loss(by_backward)
-    bugs.show_missed("08.4")
+    marking_checks.show_missed("08.4")
     line, *code = capsys.readouterr().out.splitlines()
     assert line == (
         "◐ exercise 08.4: right code passes; the mistake fails, and 6 of 8 others of its kind. "
@@ -1116,8 +1124,8 @@ def test_what_was_missed_is_shown_as_the_code_that_was_run(case, capsys, no_extr
     """The printed code, run by itself with the notebook's imports, does what the marker's does."""
     number = CASES[case].number
     with contextlib.suppress(Wrong):
-        bugs.verdict(CASES[case], only_shown(case))
-    bugs.show_missed(number)
+        marking_checks.verdict(CASES[case], only_shown(case))
+    marking_checks.show_missed(number)
     printed = capsys.readouterr().out
     namespace = {"math": math, "torch": torch, "F": torch.nn.functional, "MASK_A": bugs.MASK_A, "MASK_B": bugs.MASK_B}
     exec(printed, namespace)
@@ -1128,12 +1136,12 @@ def test_what_was_missed_is_shown_as_the_code_that_was_run(case, capsys, no_extr
         theirs, ours = (SEEN_OF[case](lent_as(case, f), torch.float64) for f in (namespace[code.__name__], code))
         assert same(theirs, ours) or case == "elbo"  # whose mistake may be to draw from elsewhere
     with pytest.raises(Wrong, match=re.escape(f'As code: show_missed("{number}").')):
-        bugs.verdict(CASES[case], everything)
-    bugs.show_missed(number)
+        marking_checks.verdict(CASES[case], everything)
+    marking_checks.show_missed(number)
     assert capsys.readouterr().out.startswith(f"# right code (all of {len(CASES[case].right)})\n")
     with pytest.raises(Wrong):
-        bugs.verdict(CASES[case], nothing)
-    bugs.show_missed(number)
+        marking_checks.verdict(CASES[case], nothing)
+    marking_checks.show_missed(number)
     assert "passes the mistake that the notebook shows" in capsys.readouterr().out
 
 
@@ -1149,7 +1157,7 @@ def test_what_is_shown_of_a_fickle_check_is_why_it_was_refused(kind, capsys, no_
     check, words, code = FICKLE[kind]
     with pytest.raises(Wrong, match=words) as wrong:
         bugs.spot_kl(check)
-    bugs.show_missed("08.1")
+    marking_checks.show_missed("08.1")
     said = capsys.readouterr().out
     assert said.splitlines()[0] == str(wrong.value).removeprefix("✗ ")
     assert said.splitlines()[1:2] == ([] if not code else [line for line in said.splitlines() if line.startswith(code)])
@@ -1166,7 +1174,7 @@ def test_the_runs_are_in_disorder_and_leave_the_reader_as_he_was(capsys, no_extr
     before, orders, drawn = states(), [], []
 
     def meddles(code):
-        orders[-1].append(bugs._now["code"])
+        orders[-1].append(marking_checks._now["code"])
         drawn.append((torch.rand(()).item(), np.random.rand(), random.random()))  # noqa: NPY002
         print("to be seen by nobody")
         torch.manual_seed(0)
@@ -1185,7 +1193,7 @@ def test_the_runs_are_in_disorder_and_leave_the_reader_as_he_was(capsys, no_extr
     for order in orders:
         assert order[0] is bugs.KL.found
         assert order[1:4] == order[-3:] == bugs.KL.right
-        assert {order.count(each) for each in bugs.KL.others.values()} == {bugs.OTHERS}
+        assert {order.count(each) for each in bugs.KL.others.values()} == {marking_checks.OTHERS}
         wrong = [k for k, each in enumerate(order) if each not in bugs.KL.right]
         assert wrong != list(range(wrong[0], wrong[0] + len(wrong)))
 

@@ -95,8 +95,8 @@ def exercises(path):
 def test_the_shown_solutions_are_accepted(path, capsys):
     assert exercises(path)
     for check, answer, solution in exercises(path):
-        module = "bugs" if check.startswith("spot_") else "exercises"
-        imports = f"import math, torch\nimport numpy as np\nfrom vaelib.{module} import {check}"
+        module = f"vaelib.classroom.exercises.n{path.stem}"
+        imports = f"import math, torch\nimport numpy as np\nfrom {module} import {check}"
         exec(f"{imports}\n{solution}\n{check}({answer})", {})
         assert capsys.readouterr().out.startswith("✓ exercise")
 

@@ -2,13 +2,15 @@
 
 import itertools
 import math
+import sys
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from vaelib import causal, checks, pixelcnn, train
+from vaelib import autoregressive, causal, pixelcnn, train
+from vaelib.classroom import checks
 from vaelib.distributions import Categorical
 
 SMALL = {
@@ -135,7 +137,8 @@ LEAKS = {  # what is wrong: (old, new, the models that then see what they must n
 }
 
 
-CLASSES = {  # what vaelib.pixelcnn takes from the modules in which errors are planted
+CLASSES = {  # what vaelib.pixelcnn, or what its models share, takes from the modules in which errors are planted
+    "vaelib.autoregressive": ("PixelModel",),
     "vaelib.causal": ("Above", "Left", "Masked"),
     "vaelib.distributions": ("DiscretizedLogisticMixture",),
     "vaelib.sampling": ("CachedGated", "CachedPixelCNNpp"),
@@ -144,10 +147,14 @@ CLASSES = {  # what vaelib.pixelcnn takes from the modules in which errors are p
 
 def grafted(plant, name, old="import torch\n", new="import torch\n"):
     """vaelib.pixelcnn with the classes of another module, in which an error is planted; or none, for a control."""
-    module, donor = plant("vaelib.pixelcnn", "import torch\n", "import torch\n"), plant(name, old, new)
+    donor, shared = plant(name, old, new), plant("vaelib.autoregressive", "import torch\n", "import torch\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, shared.__name__, donor if donor.__name__ == shared.__name__ else shared)
+        module = plant("vaelib.pixelcnn", "import torch\n", "import torch\n")
     for part in CLASSES[name]:
-        assert hasattr(module, part)
-        setattr(module, part, getattr(donor, part))
+        place = shared if name == "vaelib.distributions" else module
+        assert hasattr(place, part)
+        setattr(place, part, getattr(donor, part))
     return module
 
 
@@ -170,7 +177,7 @@ def test_leaks_are_caught(kind, leak, plant, caught):
 
 @pytest.mark.parametrize("kind", ["PixelCNN", "gated", "++"])
 def test_a_channel_order_slip_is_caught(kind, plant, caught):
-    mutant = plant("vaelib.pixelcnn", "see(e[:, : c * self.inputs])", "see(e[:, -c * self.inputs :])")
+    mutant = grafted(plant, "vaelib.autoregressive", "see(e[:, : c * self.inputs])", "see(e[:, -c * self.inputs :])")
     caught(f"{kind}: a channel sees the later ones, by the Jacobian", lambda: causal_jacobian(mutant, kind))
     caught(f"{kind}: the same, by enumeration", lambda: normalised(mutant, kind))
 
@@ -414,7 +421,7 @@ def test_there_is_no_dropout_in_samples_without_the_cache(caught, plant):
         ("with eval_mode(self), torch", "with torch"),
         ("with eval_mode(self), torch", "self.eval()\n        with torch"),
     ]:
-        caught(new, lambda old=old, new=new: without_dropout(plant("vaelib.pixelcnn", old, new)))
+        caught(new, lambda old=old, new=new: without_dropout(grafted(plant, "vaelib.autoregressive", old, new)))
 
 
 @pytest.mark.parametrize("kind", SMALL)
@@ -451,8 +458,8 @@ def test_defaults():
     first = above(2, h) + 2 * h * 4 + h
     assert count_of(model) == first + 3 * 2 * pair + 2 * 2 * mirrored + 2 * between + mixture
     assert {part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)} == {0.0}
-    assert isinstance(model.head, pixelcnn._LogisticHead)
-    assert isinstance(pixelcnn.PixelCNNpp(8, hidden=4, ordered=False).head, pixelcnn._CategoricalHead)
+    assert isinstance(model.head, autoregressive._LogisticHead)
+    assert isinstance(pixelcnn.PixelCNNpp(8, hidden=4, ordered=False).head, autoregressive._CategoricalHead)
     assert (model.channels, model.labels) == (1, 0)
 
 

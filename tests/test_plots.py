@@ -17,7 +17,7 @@ from matplotlib.colors import to_hex
 from matplotlib.markers import MarkerStyle
 from PIL import Image
 
-from vaelib import plots, widgets
+from vaelib.classroom import plots, widgets
 from vaelib.pixelcnn import PixelCNN
 
 GREY, COLOUR = torch.rand(10, 1, 8, 8), torch.randint(0, 256, (10, 3, 8, 8), dtype=torch.uint8)
@@ -825,7 +825,7 @@ def test_where_a_mapping_belongs(bad):
 def test_outside_a_notebook_a_figure_opens_nothing():
     """Neither pyplot nor a backend is asked: `savefig` of what is returned is the way to keep it."""
     code = (
-        "import sys, torch; from vaelib import plots; ax = plots.image_rows({'a': torch.rand(2, 1, 4, 4)});"
+        "import sys, torch; from vaelib.classroom import plots; ax = plots.image_rows({'a': torch.rand(2, 1, 4, 4)});"
         "ax.figure.savefig(sys.stdout.buffer, format='png'); assert 'matplotlib.pyplot' not in sys.modules"
     )
     settings = {"MPLBACKEND": "module://no.such.backend", "OMP_NUM_THREADS": "1"}
@@ -969,7 +969,7 @@ def test_an_error_in_the_drawing_is_said_and_the_next_move_draws_again():
     assert picture.layout.visibility == "visible"
     assert "a word &amp; more<br>Figure: y against x" in caption.value
     slider.value = -1.0
-    assert "made 2 figures with vaelib.plots: an explorer shows one" in caption.value
+    assert "made 2 figures with vaelib.classroom.plots: an explorer shows one" in caption.value
     with pytest.raises(ValueError, match="made 0 figures"):
         widgets.explorer(lambda a: None, a=(0.0, 1.0, 0.5))
     with pytest.raises(ZeroDivisionError):  # at the start nothing hides it

@@ -918,3 +918,19 @@ def test_a_revived_word_is_the_mean_of_what_it_now_counts():
     torch.testing.assert_close(quantizer.total / quantizer.size[:, None], quantizer.codebook)
     torch.testing.assert_close(quantizer.size, torch.full((8,), 1 / 8))
     torch.testing.assert_close(quantizer.usage, torch.full((8,), 1 / 8))
+
+
+def test_code_usage():
+    codes = torch.tensor([[0, 2, 2], [2, 0, 4]])
+    assert quantize.code_usage(codes, 6).tolist() == pytest.approx([2 / 6, 0, 3 / 6, 0, 1 / 6, 0])
+    assert quantize.code_usage(torch.tensor(3), np.int64(6)).tolist() == [0, 0, 0, 1, 0, 0]
+    for wrong, size, sentence in [
+        (codes.float(), 6, "use an integer tensor"),
+        (codes[:0], 6, "use at least one code"),
+        (codes - 1, 6, "values from -1 to 3: use codes from 0 to 5"),
+        (codes, 4, "values from 0 to 4: use codes from 0 to 3"),
+        (codes, 0, "size=0"),
+        (None, 6, "codes=None"),
+    ]:
+        with pytest.raises(ValueError, match=sentence):
+            quantize.code_usage(wrong, size)

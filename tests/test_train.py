@@ -16,8 +16,9 @@ from machine import a_disk_with_room_for, bound_by_modes, flipped
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from vaelib import checkpoints, data, train
-from vaelib.files import WriteError
+from vaelib import data, train
+from vaelib.outside import checkpoints
+from vaelib.outside.files import WriteError
 from vaelib.quantize import VectorQuantizer
 
 DATA = torch.randint(0, 256, (200, 1, 4, 4), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -247,7 +248,7 @@ def mutated(plant, old, new):
     if old in inspect.getsource(train):
         return plant("vaelib.train", old, new)
     mutant = plant("vaelib.train", "", "")
-    mutant.checkpoints = plant("vaelib.checkpoints", old, new)
+    mutant.checkpoints = plant("vaelib.outside.checkpoints", old, new)
     return mutant
 
 

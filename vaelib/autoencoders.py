@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from vaelib import given
 from vaelib.distributions import Bernoulli, DiagGaussian, Gaussian
 from vaelib.nets import eval_mode, mlp
+from vaelib.outside import given
 
 _OUTPUTS = {"bernoulli": 1, "gaussian": 2}  # decoder outputs per pixel
 
@@ -47,7 +47,7 @@ class _Autoencoder(nn.Module):
 
     def _encoded(self, x: torch.Tensor) -> torch.Tensor:
         weight = next(self.encoder.parameters(), x)  # a replica of nn.DataParallel has none
-        cure = "data.as_float makes floats of 0 to 255."
+        cure = given.AS_FLOAT
         given.tensor("x", x, ("B", *self.shape), on=getattr(weight, "device", None), cure=cure)
         out = self.encoder(x.to(weight.dtype))
         given.tensor("the encoder's output", out, (len(x), self.per_latent * self.latent))

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from vaelib import given
 from vaelib.distributions import DiagGaussian
+from vaelib.outside import given
 
 
 class ElboTerms(NamedTuple):
@@ -114,7 +114,7 @@ def iw_surrogate(
 
 def _encoded(model: nn.Module, x: torch.Tensor, q: DiagGaussian | None = None) -> DiagGaussian:
     given.having("model", model, "encode", "decode")
-    given.tensor("x", x, ("B", "C", "H", "W"), cure="data.as_float makes floats of 0 to 255.")
+    given.tensor("x", x, ("B", "C", "H", "W"), cure=given.AS_FLOAT)
     if q is not None:
         return given.instance("q", q, DiagGaussian)
     return given.instance("model.encode(x)", model.encode(x), DiagGaussian)

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vaelib import given
+from vaelib.outside import given
 
 
 class Above(nn.Conv2d):
@@ -26,6 +26,7 @@ class Above(nn.Conv2d):
         self.shift = shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs, H, W) to (B, outputs, H, W), float; with a stride fewer rows and columns."""
         rows, k = self.kernel_size
         return super().forward(F.pad(x, (k // 2, k // 2, rows - 1 + self.shift, -self.shift)))
 
@@ -41,6 +42,7 @@ class Left(nn.Conv2d):
         self.shift = shift
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """As ``Above``'s."""
         return super().forward(F.pad(x, (self.kernel_size[1] - 1 + self.shift, -self.shift, 0, 0)))
 
 
@@ -62,6 +64,7 @@ class Masked(nn.Module):
         self.left = Left(inputs, outputs, k // 2 + (kind == "B"), int(kind == "A"), stride)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs, H, W) to (B, outputs, H, W), float."""
         return self.above(x) + self.left(x)
 
 
@@ -72,6 +75,7 @@ class Pointwise(nn.Conv2d):
         super().__init__(inputs, outputs, 1, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, inputs, H, W), or (..., inputs), float; the same with ``outputs``."""
         return F.linear(x, self.weight.flatten(1), self.bias) if x.dim() < 4 else super().forward(x)
 
 

@@ -7,46 +7,36 @@ import re
 import numpy as np
 import torch
 
-from vaelib import given
+from vaelib.outside import given
 
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _shared = False  # whether share_cores chose the number of threads
 
 
-def setting(name: str) -> str:
-    """An environment variable; one that holds nothing but blanks counts as unset."""
-    value = os.environ.get(name, "")
-    return value if value.strip() else ""
-
-
 def pick_device(name: str | torch.device | None = None) -> torch.device:
-    """The fastest device at hand: a CUDA GPU, else Apple's MPS, else the CPU.
+    """The accelerator at hand, as PyTorch names it (a CUDA GPU, Apple's MPS), else the CPU.
 
     Args:
         name: ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``, or such a torch.device, to insist on one. Default: the environment
-            variable ``VAELIB_DEVICE`` if it is set, else the order above.
+            variable ``VAELIB_DEVICE`` if it is set, else what is at hand.
 
     Raises:
         ValueError: the name is unknown, or that device is absent here.
     """
-    asked = setting("VAELIB_DEVICE") if name is None else name
+    asked = given.setting("VAELIB_DEVICE") if name is None else name
     source = "VAELIB_DEVICE is" if name is None else "pick_device was given"
+    here = torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     if not asked and name is None:
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return torch.device(here.type)
     words = str(asked).strip().lower() if isinstance(asked, (str, torch.device)) else ""
-    if not (match := re.fullmatch("(cpu|cuda|mps)(?::([0-9]+))?", words)):
+    match = re.fullmatch("([a-z]+)(?::([0-9]+))?", words)
+    if not match or match[1] not in ("cpu", "cuda", "mps", here.type):
         said = (
             repr(str(asked)) if isinstance(asked, (str, torch.device)) else f"an object of type {type(asked).__name__}"
         )
         raise ValueError(f"{source} {said}, which is no device name: use cpu, cuda, cuda:N or mps.")
     kind, index = match.groups()
-    there = {
-        "cpu": 1,
-        "cuda": torch.cuda.device_count() if torch.cuda.is_available() else 0,
-        "mps": int(torch.backends.mps.is_available()),
-    }[kind]
+    there = 1 if kind == "cpu" else torch.accelerator.device_count() if kind == here.type else 0
     if int(index or 0) >= there:
         raise ValueError(
             f"{source} {words!r}, but PyTorch finds {there} {kind} device(s) here: choose another or unset it."
@@ -114,7 +104,7 @@ def budget(lesson, full):
     Raises:
         ValueError: ``VAELIB_BUDGET`` is neither.
     """
-    choice = setting("VAELIB_BUDGET").strip().lower() or "lesson"
+    choice = given.setting("VAELIB_BUDGET").strip().lower() or "lesson"
     if choice not in ("lesson", "full"):
         raise ValueError(f"VAELIB_BUDGET is {choice!r}: use lesson (the default) or full.")
     return full if choice == "full" else lesson

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 
-from vaelib import given
+from vaelib.outside import given
 
 LOG_2PI = math.log(2 * math.pi)
 _LARGEST = torch.finfo(torch.float64).max
@@ -362,7 +362,7 @@ def _matching(name: str, value: torch.Tensor, beside: str, like: torch.Tensor, e
 
 
 def _images(x: torch.Tensor, beside: str, like: torch.Tensor) -> None:
-    _matching("x", x, beside, like, 3, "data.as_float makes floats of 0 to 255.")
+    _matching("x", x, beside, like, 3, given.AS_FLOAT)
 
 
 def _levels(x: torch.Tensor, beside: str, like: torch.Tensor, levels: int) -> None:

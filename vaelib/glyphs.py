@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from vaelib import given
+from vaelib.outside import given
 
 VERSION = 1  # part of the cache file's name: raise it whenever the drawing changes
 

@@ -22,8 +22,8 @@ import torch
 import torch.nn.functional as F
 from torch.func import grad, vmap
 
-from vaelib import given
 from vaelib.distributions import gumbel as gumbel  # the eps of the three samplers of discrete latents below
+from vaelib.outside import given
 
 Params = dict[str, torch.Tensor]
 Density = Callable[[Params, torch.Tensor], torch.Tensor]
@@ -174,8 +174,9 @@ def categorical(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
 
 
 def straight_through(logits: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
-    """``categorical`` forward, the gradient of softmax(logits) backward (G-11; Bengio et al. 2013): biased. Arguments and errors
-    are those of ``categorical``.
+    """``categorical`` forward, the gradient of softmax(logits) backward (G-11; Bengio et al. 2013): biased.
+
+    Arguments and errors are those of ``categorical``.
     """
     hard, probs = categorical(logits, eps), F.softmax(logits, -1)
     return hard + probs - probs.detach()

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from vaelib import given
+from vaelib.outside import given
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
@@ -42,6 +42,7 @@ class ResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., width) to the same shape."""
         return x + self.f(x)
 
 
@@ -109,6 +110,7 @@ class ConvResidualBlock(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, width, H, W) to the same shape."""
         return x + self.f(x)
 
 

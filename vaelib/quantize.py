@@ -8,8 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from vaelib import given
-from vaelib.evaluate import code_usage
+from vaelib.outside import given
 
 _USAGE_DECAY = 0.9  # about 10 batches: averaged over 100, revival came too late for a moving encoder
 _CPU_DISTANCES, _GPU_DISTANCES = 2**19, 2**26  # distances held at once: a CPU's cache, 256 MiB of a GPU
@@ -107,8 +106,10 @@ class VectorQuantizer(nn.Module):
 
     @torch.no_grad()
     def revive(self, z_e: torch.Tensor, below: float = 0.1, generator: torch.Generator | None = None) -> torch.Tensor:
-        """Move dead codes onto vectors of this batch, drawn at random; a new quantizer, whose codes have no usage yet, thus starts
-        from data. Call it in each training step: it reads nothing back from the device.
+        """Move dead codes onto vectors of this batch, drawn at random.
+
+        A new quantizer, whose codes have no usage yet, thus starts from data. Call it in each training step: it reads nothing back from
+        the device.
 
         Args:
             z_e: latents (B, D, ...), as for ``forward``.
@@ -237,6 +238,19 @@ def perplexity(codes: torch.Tensor, K: int) -> float:
     """
     share = code_usage(codes, K)
     return float(torch.exp(-torch.xlogy(share, share).sum()))
+
+
+def code_usage(codes: torch.Tensor, size: int) -> torch.Tensor:
+    """Share of each of a codebook's ``size`` entries among integer codes of any shape: (size,), float64, sums to 1.
+
+    Raises:
+        ValueError: no code, another dtype than an integer one, or a code outside 0 to size - 1.
+    """
+    if given.tensor("codes", codes, kind="integer").numel() == 0:
+        raise given.refuse("codes", codes, "at least one code")
+    size = given.whole("size", size, 1, 2**63 - 1)
+    given.within("codes", codes, 0, size - 1, f"codes from 0 to {size - 1}", everywhere=True)
+    return torch.bincount(codes.flatten().cpu(), minlength=size).double() / codes.numel()
 
 
 def _mean_square(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from vaelib import given
+from vaelib.outside import given
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from vaelib import checkpoints, given
-from vaelib.console import bar
 from vaelib.data import batchable, minibatches
 from vaelib.device import pick_device
-from vaelib.files import check_writable
+from vaelib.outside import checkpoints, given
+from vaelib.outside.console import bar
+from vaelib.outside.files import check_writable
 
 
 class Run(NamedTuple):

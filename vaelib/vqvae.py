@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from vaelib import given
-from vaelib.files import checksum, read_whole, written_whole
 from vaelib.nets import conv_down, conv_up, eval_mode
+from vaelib.outside import given
+from vaelib.outside.files import checksum, read_whole, written_whole
 from vaelib.quantize import FiniteScalarQuantizer, Quantized, VectorQuantizer
 
 

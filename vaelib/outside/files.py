@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from vaelib import given
+from vaelib.outside import given
 
 if TYPE_CHECKING:
     import torch

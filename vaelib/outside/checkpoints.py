@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from vaelib.console import say
-from vaelib.files import WriteError, checksum, read_whole, written_whole
+from vaelib.outside.console import say
+from vaelib.outside.files import WriteError, checksum, read_whole, written_whole
 
 
 class Kept:
@@ -71,6 +71,7 @@ class Kept:
         return f"{kept}; a lower learning rate than {self.updates.param_groups[0]['lr']:g} may help."
 
     def write(self) -> None:
+        """The state to the file; where that cannot be, a line says so and the run goes on."""
         try:
             with written_whole(self.path) as file:
                 torch.save(self.good | {"snapshots": self.run.snapshots}, file)

@@ -6,7 +6,7 @@ import sys
 
 from tqdm import tqdm
 
-from vaelib import given
+from vaelib.outside import given
 
 
 def say(text: str, file=None, flush: bool = False) -> None:

@@ -30,9 +30,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from vaelib import given
-from vaelib.console import in_notebook, say
-from vaelib.files import written_whole
+from vaelib.outside import given
+from vaelib.outside.console import in_notebook, say
+from vaelib.outside.files import written_whole
 
 # Okabe & Ito's palette, which colour-blind readers can tell apart
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")

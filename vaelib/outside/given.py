@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 _KINDS = {"float": "a float tensor", "integer": "an integer tensor", "bool": "a bool tensor", "any": "a tensor"}
+AS_FLOAT = "data.as_float makes floats of 0 to 255."  # the cure for images that are still uint8
 _KINDS |= {"image": "a float or uint8 tensor", "real": "a float or integer tensor"}
 
 
@@ -133,7 +134,7 @@ def tensor(
         kind: "float", "integer" (bool is none), "bool", "image" (float or uint8), "real" (float or integer) or "any".
         least: the fewest entries along the first dimension.
         on: the device on which it must lie, where another one would end in an error of PyTorch's; that of ``beside``.
-        cure: a further sentence where the kind is another: "data.as_float makes floats of 0 to 255."
+        cure: a further sentence where the kind is another, such as ``AS_FLOAT``.
     """
     import torch
 
@@ -166,6 +167,11 @@ def within(
         if not least <= low <= high <= most:
             raise ValueError(f"{name} has values from {low:g} to {high:g}: use {use}.")
     return value
+
+
+def images(name: str, value: Any, least: int = 1) -> "torch.Tensor":
+    """Finite float images (N, C, H, W), at least so many, for what judges them; looked at on a GPU, too."""
+    return finite(name, tensor(name, value, ("N", "C", "H", "W"), least=least, cure=AS_FLOAT), everywhere=True)
 
 
 def broadcast(name: str, value: "torch.Tensor", other_name: str, other: "torch.Tensor") -> "torch.Size":
@@ -256,6 +262,12 @@ def generator(name: str, value: Any, device: "torch.device") -> "torch.Generator
     if value is not None and (not isinstance(value, torch.Generator) or not _same_place(value.device, device)):
         raise refuse(name, value, f"torch.Generator({str(device)!r}), or None for the global one")
     return value
+
+
+def setting(name: str) -> str:
+    """An environment variable; one that holds nothing but blanks counts as unset."""
+    value = os.environ.get(name, "")
+    return value if value.strip() else ""
 
 
 def _looked_at(name: str, value: "torch.Tensor", everywhere: bool) -> bool:

@@ -15,9 +15,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from vaelib import given
-from vaelib.console import say
-from vaelib.files import DataError
+from vaelib.outside import given
+from vaelib.outside.console import say
+from vaelib.outside.files import DataError
 
 MOST_PIXELS_WIDE = 4096
 MOST_BYTES = 2**33  # a set is held in memory
@@ -356,7 +356,7 @@ def _plain(image, mode: str, depth: _Depth, size: int):
 
 
 def _escaped(text: object) -> str:
-    """Control characters, which a terminal would obey, and what else has no shape, as escapes: \\x1b."""
+    r"""Control characters, which a terminal would obey, and what else has no shape, as escapes: \x1b."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import ipywidgets
 import traitlets
 
-from vaelib import given, plots
+from vaelib.classroom import plots
+from vaelib.outside import given
 
 
 class _Picture(ipywidgets.Image):
@@ -28,7 +29,7 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
     the sentence.
 
     Args:
-        draw: called with one float for each slider, under the slider's name. It draws one figure with ``vaelib.plots``; what it
+        draw: called with one float for each slider, under the slider's name. It draws one figure with ``vaelib.classroom.plots``; what it
             prints stands above the picture.
         ranges: slider name -> (lowest, highest, start), and as a fourth number the step if it is not a sixtieth of the range.
 
@@ -39,7 +40,7 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
         ValueError: a range that is none, a start outside its range; or ``draw`` makes no figure, or several.
         Exception: whatever ``draw`` raises at the start.
     """
-    given.function("draw", draw, "a function of the sliders' values that draws one figure with vaelib.plots")
+    given.function("draw", draw, "a function of the sliders' values that draws one figure with vaelib.classroom.plots")
     sliders = {name: _slider(name, span) for name, span in ranges.items()}
     picture = _Picture(format="png", layout=ipywidgets.Layout(max_width="100%", height="auto"))
     caption = ipywidgets.HTML(layout=ipywidgets.Layout(min_height="3em"))  # so that a longer one moves nothing
@@ -48,7 +49,7 @@ def explorer(draw: Callable[..., object], **ranges: tuple[float, ...]) -> ipywid
         with plots.kept() as pictures, contextlib.redirect_stdout(io.StringIO()) as printed:
             draw(**{name: slider.value for name, slider in sliders.items()})
         if len(pictures) != 1:
-            raise ValueError(f"draw made {len(pictures)} figures with vaelib.plots: an explorer shows one.")
+            raise ValueError(f"draw made {len(pictures)} figures with vaelib.classroom.plots: an explorer shows one.")
         picture.value, picture.tooltip = pictures[0].png, pictures[0].said
         picture.layout.visibility = "visible"
         caption.value = _paragraphs(printed.getvalue() + pictures[0].said)

@@ -5,13 +5,13 @@ A check prints a line that starts with ✓ and carries the measured number, or r
 
 import contextlib
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
-from vaelib import given
-from vaelib.console import say
+from vaelib.outside import given
+from vaelib.outside.console import say
 
 
 class Failed(AssertionError):
@@ -37,7 +37,7 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
     if tolerance is None and at_least is None:
         if isinstance(value, (bool, np.bool_)):
             holds = bool(value)
-        elif getattr(value, "dtype", None) in (torch.bool, np.dtype(bool)) and math.prod(value.shape) > 0:
+        elif str(getattr(value, "dtype", "")) in ("torch.bool", "bool") and math.prod(value.shape) > 0:
             holds = bool(value.all())
         else:
             raise given.refuse(f"in check({claim!r}), value", value, "a condition, or give a tolerance or at_least")
@@ -122,10 +122,11 @@ def headline(text: str) -> None:
 
 def _numbers(name: str, value) -> np.ndarray:
     """Real numbers as float64; a list of tensors or lists becomes one row."""
-    if isinstance(value, torch.Tensor):
+    tensors = getattr(sys.modules.get("torch"), "Tensor", ())  # where torch is not loaded, nobody has one
+    if isinstance(value, tensors):
         value = given.here(name, value)
-        array = (value if value.is_complex() or value.dtype == torch.bool else value.double()).numpy()
-    elif isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple, torch.Tensor)) for each in value):
+        array = (value if value.is_complex() or str(value.dtype) == "torch.bool" else value.double()).numpy()
+    elif isinstance(value, (list, tuple)) and any(isinstance(each, (list, tuple, tensors)) for each in value):
         array = np.concatenate([_numbers(name, each).ravel() for each in value])
     else:
         array = np.asarray(value)

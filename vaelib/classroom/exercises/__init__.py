@@ -1,0 +1,1 @@
+"""A module of exercises for each notebook, and their marking."""
