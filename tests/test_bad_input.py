@@ -97,7 +97,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     (r"plots\..*", ".*", "(.*: )?(uint8|int32|int64)"): DRAWN,
     (r"plots\.animation", "path", "a path through a file"): "it says that it was not saved, and returns the bytes",
     (
-        r"data\.(folder|load · built in)",
+        r"(downloads\.folder|data\.load · built in)",
         "root",
         "a path through a file",
     ): "where nothing can be kept, glyphs are drawn anew, and it says so",
