@@ -154,10 +154,8 @@ class PixelModel(nn.Module):
 
         For every pixel of a sample: nothing is looked at here, ``forward`` and ``sample`` do.
         """
-        e = F.embedding(x.long().movedim(1, -1), self.table).flatten(
-            -2
-        )  # channels last in memory, which convolutions like
-        return e.movedim(-1, 1)
+        e = F.embedding(x.long().movedim(1, -1), self.table).flatten(-2)
+        return e.movedim(-1, 1)  # channels last in memory, which convolutions like
 
     def _conditions(self, labels: torch.Tensor | None) -> list[torch.Tensor | None]:
         """What the labels add to each layer, (B, width, 1, 1)."""

@@ -54,9 +54,8 @@ def share_cores() -> int:
     if budget(lesson=True, full=False) and not any(os.environ.get(name) for name in _THREADS):
         from threadpoolctl import threadpool_limits
 
-        os.environ.update(
-            dict.fromkeys(_THREADS, "1")
-        )  # for libraries that are still to be loaded, and child processes
+        # for libraries that are still to be loaded, and child processes
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
         threadpool_limits(1)  # for those that are here, NumPy's and scikit-learn's too
         torch.set_num_threads(1)
         global _shared

@@ -51,9 +51,8 @@ class Pixels:
         self.pad = columns - 1 + conv.shift
         self.row = conv.weight.new_zeros(n, (self.pad + width) * self.inputs)
         self.weight = conv.weight[:, :, 0].permute(2, 1, 0).flatten(0, 1).contiguous()
-        at = [
-            self.inputs * j for j in range(self.pad + width + 1)
-        ]  # views are made once: making one takes as long as its use
+        at = [self.inputs * j for j in range(self.pad + width + 1)]
+        # views are made once: making one takes as long as its use
         self.slots = [self.row[:, at[self.pad + j] : at[self.pad + j + 1]] for j in range(width)]
         self.taps = [self.row[:, at[j] : at[j + columns]] for j in range(width)]
 

@@ -130,9 +130,8 @@ def _numbers(name: str, value) -> np.ndarray:
         array = np.concatenate([_numbers(name, each).ravel() for each in value])
     else:
         array = np.asarray(value)
-    if array.dtype == object and all(
-        hasattr(each, "__float__") for each in array.ravel()
-    ):  # sympy's numbers; None has none
+    # sympy's numbers are objects with a float; None has none
+    if array.dtype == object and all(hasattr(each, "__float__") for each in array.ravel()):
         with contextlib.suppress(TypeError, ValueError):  # a symbol
             array = array.astype(float)
     if array.dtype.kind not in "iuf" or array.size == 0:

@@ -530,9 +530,8 @@ def histograms(
     for ax, (title, groups) in zip(axes[0], panels.items(), strict=True):
         for k, (name, draws) in enumerate(groups.items()):
             label = f"{name}: standard deviation {draws.std():.3g}"
-            look = dict(
-                histtype="stepfilled", color=COLOURS[k % len(COLOURS)], alpha=0.55, label=label
-            )  # one shape: quick to draw
+            # one shape, which is quick to draw
+            look = dict(histtype="stepfilled", color=COLOURS[k % len(COLOURS)], alpha=0.55, label=label)
             ax.hist(draws.numpy(), bins, range=ranges[title], density=True, **look)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
         ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
@@ -628,9 +627,8 @@ def maps(
         i, j = marked.numpy().nonzero()
         ax.scatter(j, i, marker="x", color=COLOURS[3], s=900 / max(values.shape), linewidths=2)
         for axis, count in ((ax.xaxis, values.shape[1]), (ax.yaxis, values.shape[0])):
-            axis.set_major_locator(
-                MaxNLocator(integer=True)
-            )  # no row has the number 0.5, and a line would be missing there
+            # no row has the number 0.5, and a line would be missing there
+            axis.set_major_locator(MaxNLocator(integer=True))
             axis.set_ticks(np.arange(-0.5, count), minor=True)
         if values.size < 400:
             ax.grid(which="minor", color="#cccccc", linewidth=0.5)

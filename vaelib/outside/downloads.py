@@ -214,18 +214,9 @@ def _check_sums(path: Path) -> None:
 
 def _reason(error: BaseException) -> str:
     text = getattr(error, "strerror", None) or str(getattr(error, "reason", "")) or str(error) or type(error).__name__
-    lines = text.strip().splitlines()
-    line = lines[
-        -1 if isinstance(error, RuntimeError) else 0
-    ]  # torchvision's RuntimeError says how it failed at its end
-    line = "".join(
-        letter if letter.isprintable() else "?" for letter in line[:200].rstrip(":.")
-    )  # it may be a server's
-    kind = (
-        "a bad address: "
-        if isinstance(error, InvalidURL)
-        else "a bad answer: "
-        if isinstance(error, HTTPException)
-        else ""
-    )
-    return kind + line
+    # torchvision's RuntimeError says at its end how it failed
+    line = text.strip().splitlines()[-1 if isinstance(error, RuntimeError) else 0][:200].rstrip(":.")
+    line = "".join(letter if letter.isprintable() else "?" for letter in line)  # it may be a server's
+    if isinstance(error, InvalidURL):
+        return f"a bad address: {line}"
+    return f"a bad answer: {line}" if isinstance(error, HTTPException) else line
