@@ -300,7 +300,7 @@ def test_slips_of_the_cache_are_caught(slip, plant, caught):
     caught(slip, lambda: cache_agrees(mutant, kind))
 
 
-@pytest.mark.parametrize("kind", ["PixelCNN", "gated", "++", "++ logistic"])
+@pytest.mark.parametrize("kind", SMALL)
 def test_samples_have_the_probabilities_of_the_model(kind):
     model = made(kind, 2, 2)
     n, generator = 40_000, torch.Generator().manual_seed(7)
