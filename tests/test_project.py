@@ -300,7 +300,7 @@ def test_readme_says_what_was_measured(row, file, arm):
     assert found["images"] == 10_000
     (line,) = (line for line in README.splitlines() if line.startswith(f"| {row} |"))
     _, _, here, published, differs, _ = (cell.strip() for cell in line.split("|"))
-    threads = int(re.search(r"(\d+) threads", found["machine"])[1])
+    threads = int(re.search(r"(\d+) threads?", found["machine"])[1])
     cores = "1 core" if threads == 1 else f"{threads} cores"
     assert here == f"{found['nll'][0]:.2f}, {found['minutes']:.0f} minutes, {cores}"
     for number, what in re.findall(r"([\d,]+) (epochs|parameters)\b", row + differs):
