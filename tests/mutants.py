@@ -35,7 +35,8 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS, EQUIVALENT = ROOT / "build" / "mutants.json", ROOT / "tests" / "equivalent.json"
-COPIED = ("vaelib", "tests", "notebooks", "benchmarks", ".ci", "pyproject.toml", "README.md", "Makefile")
+COPIED = ("vaelib", "tests", "notebooks", "benchmarks", "docs", ".ci", "pyproject.toml", "constraints.txt", "Makefile")
+COPIED += ("environment.yml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "LICENSE")
 SLOWEST = 600  # seconds for a mutant, at most; usually ten times what the tests take on the unchanged code
 
 # module -> the tests that know it best, where that is not tests/test_MODULE.py; then come those that import it, the shortest first

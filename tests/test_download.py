@@ -34,8 +34,11 @@ if most_bytes:  # a write past that fails, as on a full disk
     import resource
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-M, C = torchvision.datasets.MNIST, torchvision.datasets.CIFAR10
-M.mirrors, M.resources = mirrors, resources
+C = torchvision.datasets.CIFAR10
+for spec in downloads.REAL.values():
+    source = getattr(torchvision.datasets, spec.torchvision_class)
+    if issubclass(source, torchvision.datasets.MNIST):  # its files' format, from other addresses
+        source.mirrors, source.resources = mirrors, resources
 C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = cifar
 downloads._TIMEOUT_S = timeout
 sys.exit(downloads.main(["download", *names]))
@@ -152,9 +155,10 @@ def sentence(err):
 
 
 def test_download_load_damage_repair(files, server, tmp_path):
-    code, out, err = start(files, server.server_port, tmp_path, "mnist", "cifar10").finish()
+    code, out, err = start(files, server.server_port, tmp_path, *downloads.REAL).finish()
     assert code == 0, err
-    assert "mnist: 60,000 training and 10,000 test images, whole" in out
+    for name, spec in downloads.REAL.items():
+        assert f"{name}: {spec.counts[True]:,} training and {spec.counts[False]:,} test images, whole" in out
     assert "%|" in err  # a progress bar
     assert not [p for p in tmp_path.iterdir() if "partial" in p.name]
     images = data.load("mnist", root=tmp_path)

@@ -68,6 +68,12 @@ def test_the_template(path):
 
 
 @each_notebook
+def test_the_first_cell_names_no_time(path):
+    """How long a notebook takes to read and to run stands in README, from a results file."""
+    assert not re.search(r"\b(seconds?|minutes?|hours?)\b", read(path).cells[0].source)
+
+
+@each_notebook
 def test_every_equation_has_its_check(path):
     notebook = read(path)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
@@ -105,7 +111,7 @@ def test_the_shown_solutions_are_accepted(path, capsys):
 def test_nbval_passes_stubs_and_fails_wrong_answers(answer, tmp_path):
     """As a teacher runs it on what was handed in. (Each notebook's stubs: in its own test module.)"""
     cells = code_cells(FOLDER / "00_start_here.ipynb")
-    (stub,) = [cell.source for cell in cells if "NotImplementedError" in cell.source]
+    stub = next(cell.source for cell in cells if "NotImplementedError" in cell.source)
     if answer == "wrong":
         stub = stub.replace('raise NotImplementedError("your turn")', "return 0.0")
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in (cells[0].source, stub)])

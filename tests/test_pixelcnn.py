@@ -300,7 +300,7 @@ def test_slips_of_the_cache_are_caught(slip, plant, caught):
     caught(slip, lambda: cache_agrees(mutant, kind))
 
 
-@pytest.mark.parametrize("kind", ["PixelCNN", "gated", "++", "++ logistic"])
+@pytest.mark.parametrize("kind", SMALL)
 def test_samples_have_the_probabilities_of_the_model(kind):
     model = made(kind, 2, 2)
     n, generator = 40_000, torch.Generator().manual_seed(7)
@@ -497,7 +497,7 @@ def test_training_lowers_the_loss_and_every_weight_takes_part(kind):
         lambda m, x, y, g: -m.log_prob(x, y).mean(),
         x.view(-1, 1, 8, 8),
         y,
-        steps=30,
+        steps=60,
         batch_size=20,
         lr=1e-2,
         progress=False,

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAP = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MODULES = {path.stem: path for path in (ROOT / "vaelib").rglob("*.py") if path.stem != "__init__"}
 
 
@@ -226,18 +228,92 @@ def test_ci_runs_the_two_commands():
     assert "make test" in script
 
 
+# ---- the front door, and the pages that it leads to
+
+PAGES = sorted(
+    path for pattern in ("*.md", "docs/*.md", "benchmarks/*.md") for path in ROOT.glob(pattern) if path.is_file()
+)
+
+
+def links(text):
+    """Where its links and pictures lead: those that stand in the project."""
+    found = re.findall(r"\]\(([^)\s]+)\)", text)
+    return [link for link in found if not re.match(r"https?://", link)]
+
+
+def headings(text):
+    """As the web view names them in addresses."""
+    found = re.findall(r"^#+ (.*)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in links(page.read_text(encoding="utf-8")):
+        place, _, heading = link.partition("#")
+        target = page.parent / place if place else page
+        assert target.exists(), link
+        assert not heading or heading in headings(target.read_text(encoding="utf-8")), link
+
+
+def test_readme_is_short_and_in_order():
+    lines = README.splitlines()
+    assert len(lines) <= 100
+    assert max(map(len, lines)) <= 160
+    assert sum(line.startswith("|") for line in lines) <= 25
+    order = ["```python", "](notebooks/samples.png)", "make course", "## Ways in", "## The course", "<!-- course -->"]
+    order += ["<!-- /course -->", "## What was measured", "## Data", "## Teaching", "## Contributing", "MIT licence"]
+    assert [README.index(part) for part in order] == sorted(README.index(part) for part in order)
+
+
+def test_readme_leads_to_each_page_once():
+    for page in [*(ROOT / "docs").glob("*.md"), *(ROOT / name for name in ("CONTRIBUTING.md", "CITATION.cff"))]:
+        assert links(README).count(page.relative_to(ROOT).as_posix()) == 1, page.name
+
+
 def test_readme_names_every_notebook_and_no_other():
-    linked = set(re.findall(r"\(notebooks/(\w+)\.ipynb\)", README))
-    assert linked == {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
-    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", README):
-        assert (ROOT / picture).exists()
+    linked = re.findall(r"\(notebooks/(\w+)\.ipynb\)", README)
+    assert linked == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def test_what_readme_s_first_cell_prints_stands_below_it(capsys, caught):
+    code, said = re.search(r"```python\n(.*?)```\n\n```\n(.*?)```", README, flags=re.S).groups()
+    exec(code, {})
+    assert capsys.readouterr().out == said
+    for right, wrong in (("2 * log_std", "log_std"), ("0.5 *", ""), ("- 1)", ")"), ("q.log_prob(z) - prior", "prior")):
+        assert right in code
+        slip = code.replace(right, wrong, 1)
+        caught(f"README: {right} -> {wrong}", lambda slip=slip: exec(slip, {}))
+
+
+@pytest.mark.parametrize(
+    ("row", "file", "arm"),
+    [
+        ("VAE 784-200-200-50, ELBO", "mnist", "small-elbo"),
+        ("VAE, residual 512, ELBO, then IWAE", "mnist", "large"),
+        ("Gated PixelCNN, 190,722 parameters", "pixels", "binary-gated"),
+    ],
+)
+def test_readme_says_what_was_measured(row, file, arm):
+    (path,) = (ROOT / "benchmarks").rglob(f"{file}.json")
+    found = max(json.loads(path.read_text(encoding="utf-8"))[arm], key=lambda moment: moment["minutes"])
+    assert found["images"] == 10_000
+    (line,) = (line for line in README.splitlines() if line.startswith(f"| {row} |"))
+    _, _, here, published, differs, _ = (cell.strip() for cell in line.split("|"))
+    threads = int(re.search(r"(\d+) threads?", found["machine"])[1])
+    cores = "1 core" if threads == 1 else f"{threads} cores"
+    assert here == f"{found['nll'][0]:.2f}, {found['minutes']:.0f} minutes, {cores}"
+    for number, what in re.findall(r"([\d,]+) (epochs|parameters)\b", row + differs):
+        assert number == f"{found[what]:,.0f}"
+    scripts = [script.read_text(encoding="utf-8") for script in (ROOT / "benchmarks").glob("*.py")]
+    assert any(published.split()[0] in text for text in scripts)  # where it is quoted with its source
 
 
 def test_the_glossary_holds():
     """Each name is there, and the notebook that is said to bring it up does."""
-    section = README.partition("## Symbols and names")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| .* \| ([^|]*`[^|]*) \| (\d\d) \|$", section, flags=re.M)
-    assert len(rows) == section.count("\n| ") - 1  # all but the heading
+    glossary = (ROOT / "docs" / "symbols.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| .* \| ([^|]*`[^|]*) \| (\d\d) \|$", glossary, flags=re.M)
+    assert len(rows) == glossary.count("\n| ") - 1  # all but the heading
     for names, notebook in rows:
         (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
         text = path.read_text(encoding="utf-8")
@@ -247,3 +323,36 @@ def test_the_glossary_holds():
             for attribute in attributes:
                 found = getattr(found, attribute)
             assert attributes[-1] in text, f"{notebook} does not speak of {name}"
+
+
+def test_the_recipes_name_what_is_there():
+    """Files, commands, and names of the code."""
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("vaelib", "tests", "notebooks", "benchmarks")
+        for path in (ROOT / folder).rglob("*.py")
+    )
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"\bmake ([a-z0-9-]+)[`, ]|`(bench-\w+)`", CONTRIBUTING):
+        assert re.search(rf"^{''.join(target)}:", makefile, flags=re.M), target
+    words = re.findall(r"`([^`]+)`", re.sub(r"```.*?```", "", CONTRIBUTING, flags=re.S))
+    for place in re.findall(r"\b(?:vaelib|tests|notebooks|benchmarks|docs)/[\w/]+\.\w+", " ".join(words)):
+        place = place.replace("NN_topic", "00_start_here")
+        assert (ROOT / place).exists(), place
+    names = [word for word in words if re.fullmatch(r"[A-Za-z_][\w.]+", word) and not word.endswith((".py", ".toml"))]
+    assert len(names) > 40
+    for name in names:
+        assert re.search(rf"\b{name.rpartition('.')[2]}\b", code + makefile), name
+
+
+def test_the_citation_says_what_pyproject_says():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # which the format asks for
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["type"] == "software"
+    assert citation["authors"]
+    assert all(set(author) == {"name"} for author in citation["authors"])
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    assert citation["repository-code"] == PROJECT["urls"]["Homepage"]
+    assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

@@ -17,7 +17,7 @@ from vaelib.outside import given as wall  # sample has an argument of that name
 
 
 class PixelModel(nn.Module):
-    """What the three models share: levels in, likelihood out, log p(x), sampling. Each adds ``features`` and ``_cache``."""
+    """What all models share: levels in, likelihood out, log p(x), sampling. Each adds ``features`` and ``_cache``."""
 
     def __init__(
         self,
