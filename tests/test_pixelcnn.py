@@ -497,7 +497,7 @@ def test_training_lowers_the_loss_and_every_weight_takes_part(kind):
         lambda m, x, y, g: -m.log_prob(x, y).mean(),
         x.view(-1, 1, 8, 8),
         y,
-        steps=60,
+        steps=30,
         batch_size=20,
         lr=1e-2,
         progress=False,
