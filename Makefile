@@ -13,7 +13,7 @@ endif
 QUIET := --log-level=ERROR --LabApp.log_level=ERROR
 
 .DEFAULT_GOAL := help
-.PHONY: help course test lab data notebooks lint format bench bench-mnist bench-cifar10 bench-pixels bench-pictures mutants constraints test-oldest clean
+.PHONY: help course test lab data notebooks lint format bench tables bench-mnist bench-cifar10 bench-pixels bench-pictures mutants constraints test-oldest clean
 
 help: ## show this list
 	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /make \1\t/' | expand -t 20
@@ -50,20 +50,24 @@ lint: $(READY) ## ruff; what is imported is declared; who may import whom
 format: $(READY) ## let ruff rewrite what it can
 	@$(PY) -m ruff format . && $(PY) -m ruff check --fix .
 
-bench: $(READY) ## measure what README and the notes say about speed
-	@for script in training gradients likelihood quantizer sampling; do $(PY) benchmarks/$$script.py || exit 1; done
+bench: $(READY) ## measure speed anew, and renew its tables in benchmarks/README.md
+	@for script in training gradients likelihood quantizer sampling; do $(PY) benchmarks/$$script.py --keep || exit 1; done
+	@$(PY) benchmarks/tables.py
 
-bench-mnist: $(READY) ## train on MNIST for minutes to an hour and print the README's table; stops and goes on
-	@$(PY) benchmarks/mnist.py
+bench-mnist: $(READY) ## train VAEs on MNIST for minutes to an hour each, and renew their table; stops and goes on
+	@$(PY) benchmarks/mnist.py --keep && $(PY) benchmarks/tables.py
 
-bench-cifar10: $(READY) ## train VQ-VAEs on CIFAR-10 and print the README's table; stops and goes on
-	@$(PY) benchmarks/cifar10.py
+bench-cifar10: $(READY) ## train VQ-VAEs on CIFAR-10, and renew their table; stops and goes on
+	@$(PY) benchmarks/cifar10.py --keep && $(PY) benchmarks/tables.py
 
-bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each and print the README's table; stops and goes on
-	@$(PY) benchmarks/pixels.py
+bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each, and renew their table; stops and goes on
+	@$(PY) benchmarks/pixels.py --keep && $(PY) benchmarks/tables.py
 
 bench-pictures: $(READY) ## at the size of a paper: pictures over training of a VAE, a VQ-VAE and three priors; stops and goes on
-	@VAELIB_BUDGET=full $(PY) benchmarks/pictures.py
+	@VAELIB_BUDGET=full $(PY) benchmarks/pictures.py --keep && $(PY) benchmarks/tables.py
+
+tables: $(READY) ## render the tables of measured figures from their results files
+	@$(PY) benchmarks/tables.py
 
 mutants: $(READY) ## for contributors: change the code in 400 places and see whether a test notices; stops and goes on
 	@$(PY) tests/mutants.py --count 400

@@ -1,6 +1,7 @@
 """How well does a VQ-VAE rebuild CIFAR-10, and how much of its codebook does it use? With each cure for collapse, and without.
 
-    python benchmarks/cifar10.py                              # or: make bench-cifar10; about half an hour on 2 CPU cores
+    python benchmarks/cifar10.py                              # about half an hour on 2 CPU cores
+    python benchmarks/cifar10.py --keep                       # and put it into the tables: make bench-cifar10
     python benchmarks/cifar10.py --only cured                 # one of the arms
     python benchmarks/cifar10.py --data folder:PATH           # pictures of your own, or a JPEG copy of CIFAR-10
     python benchmarks/cifar10.py --steps 1000                 # a look at the beginning
@@ -12,15 +13,15 @@ Batch figures are means over training batches of 32, as the published example re
 "lowest" is the lowest batch perplexity of any step after the first. Stop it when you like: the same command goes on where it was.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import results
 import torch
 import torch.nn.functional as F
 
-from vaelib import data, describe_device, pick_device, train
+from vaelib import data, pick_device, train
 from vaelib.quantize import FiniteScalarQuantizer, VectorQuantizer, perplexity
 from vaelib.vqvae import VQVAE
 
@@ -105,13 +106,39 @@ def on_test_images(model, x, variance):
     return squares / x.numel() / variance, perplexity(torch.cat(codes), K)
 
 
+def tables(found):
+    """Where each arm ended; and the road there, of batches alone."""
+    rows = results.rows(found)
+    steps = sorted({int(step) for row in rows for step in row["curve"]})
+    on_the_way = {
+        row["title"]: ["{:.3f} / {:.0f}".format(*row["curve"][str(s)]) if str(s) in row["curve"] else "" for s in steps]
+        for row in rows
+    }
+    ends = "words; steps; batch error; test error; batch perplexity; test-set perplexity; lowest"
+    road = ["batch error / batch perplexity after steps", *(f"{step:,}" for step in steps)]
+    return "\n\n".join(
+        [
+            results.table(ends.split("; "), map(line, rows)),
+            results.table(road, [results.line(title, *cells) for title, cells in on_the_way.items()]),
+        ]
+    )
+
+
+def line(r):
+    batch_error, batch_perplexity = r["curve"][str(r["steps"])]
+    return (
+        f"| {r['title']} | {r['steps']:,} | {batch_error:.4f} | {r['test_error']:.4f} "
+        f"| {batch_perplexity:.0f} | {r['test_perplexity']:.0f} | {r['lowest']:.1f} |"
+    )
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=ARMS, default=list(ARMS), help="some of the arms")
+    parser = results.parser("cifar10", __doc__, ARMS)
     parser.add_argument("--data", default="cifar10", help="cifar10, glyphs-rgb or folder:PATH")
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--folder", type=Path, default=Path("build/cifar10"), help="where checkpoints are kept")
     asked = parser.parse_args()
+    device, found = pick_device(), {}
     x, test_x = data.load(asked.data).x, data.load(asked.data, train=False).x
     variance = float((x.float() / 255).var())
 
@@ -126,29 +153,23 @@ def main():
         return torch.stack(found).mean(0)
 
     marks = {mark for mark in MARKS if mark < asked.steps} | {asked.steps}
-    print("| words | steps | minutes | batch error | test error | batch perplexity | test-set perplexity | lowest |")
-    print("|---|---|---|---|---|---|---|---|")
-    curves = {}
     for name in asked.only:
         arm = ARMS[name]
         checkpoint = asked.folder / f"{name}-{asked.steps}" / "checkpoint.pt"
         model, run = trained(arm, asked.steps, x, variance, checkpoint, on_training_batches, marks)
         error, whole = on_test_images(model, test_x, variance)
-        batch_error, batch = (float(v) for v in run.snapshots[asked.steps])
-        print(
-            f"| {arm.title} | {asked.steps:,} | {run.history[-1]['seconds'] / 60:.1f} | {batch_error:.4f} | {error:.4f} "
-            f"| {batch:.0f} | {whole:.0f} | {float(model.lowest):.1f} |",
-            flush=True,
-        )
-        curves[arm.title] = run.snapshots
-    steps = sorted(next(iter(curves.values())))
-    print(f"\nBatch error / batch perplexity after steps:\n\n| words | {' | '.join(f'{s:,}' for s in steps)} |")
-    print(f"|---|{'---|' * len(steps)}")
-    for title, found in curves.items():
-        print(f"| {title} | {' | '.join('{:.3f} / {:.0f}'.format(*found[s].tolist()) for s in steps)} |")
-    print(
-        f"\n{asked.data}, batches of {BATCH}, {K} codes of which 8x8 make an image; {describe_device(pick_device())}."
-    )
+        row = {
+            "title": arm.title,
+            "steps": asked.steps,
+            "test_error": error,
+            "test_perplexity": whole,
+            "lowest": float(model.lowest),
+            "curve": {str(step): run.snapshots[step].tolist() for step in sorted(marks)},
+            "data": results.called(asked.data),
+        }
+        found |= results.keep(asked, device, {name: [row]})
+        print(f"{line(row)} {run.history[-1]['seconds'] / 60:.1f} minutes", flush=True)
+    print(f"\n{tables(found)}\n\n{results.where(found)}")
 
 
 if __name__ == "__main__":

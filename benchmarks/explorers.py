@@ -1,27 +1,27 @@
 """What a move of a slider costs: CPU seconds from the new value to the new picture, for every explorer of the notebooks.
 
-python benchmarks/explorers.py [--keep] [NAME …]    runs the notebooks (minutes), then moves each slider to five places
+    python benchmarks/explorers.py                          # runs the notebooks (minutes), then moves each slider to five places
+    python benchmarks/explorers.py --only 02_elbo --keep    # one of them; into the table
 
 "in bare figures": the same as a multiple of one small line plot, drawn in the same run, so that machines can be compared.
---keep puts the figures into benchmarks/explorers.json, beside those of notebooks that are not named.
 """
 
-import argparse
 import contextlib
 import io
-import json
 import statistics
 import time
 from pathlib import Path
 
 import ipywidgets
 import nbformat
+import results
 
-from vaelib import describe_device, share_cores
+from vaelib import share_cores
 from vaelib.classroom import plots
 
-HERE = Path(__file__).resolve().parent
-NOTEBOOKS = HERE.parent / "notebooks"
+NOTEBOOKS = {
+    path.stem: path for path in sorted((Path(__file__).resolve().parents[1] / "notebooks").glob("[0-9]*.ipynb"))
+}
 
 
 def cpu(action):
@@ -54,46 +54,40 @@ def redraws(box):
 
 
 def measured(path):
-    """name of the explorer -> its figures, after running the notebook."""
+    """A row for each explorer, after running the notebook."""
     namespace = {"__name__": "notebook"}
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "code":
                 exec(compile(cell.source, cell.id, "exec"), namespace)
-    rows = {}
+    rows = []
     for name, box in namespace.items():
         if isinstance(box, ipywidgets.VBox):
-            seconds, one = redraws(box), bare()
-            rows[name] = {
-                "moves": len(seconds),
-                "median": round(statistics.median(seconds), 3),
-                "most": round(max(seconds), 3),
-                "in bare figures": round(statistics.median(seconds) / one, 1),
-            }
+            found, one = redraws(box), bare()
+            row = {"explorer": name, "moves": len(found), "median": statistics.median(found), "most": max(found)}
+            rows.append(row | {"bare": one})
     return rows
 
 
+def tables(found):
+    columns = "notebook; moves; median, CPU s; most, CPU s; median, in bare figures"
+    lines = []
+    for notebook, rows in sorted(found.items()):
+        for row in rows:
+            cells = f"{row['median']:.3f}", f"{row['most']:.3f}", f"{row['median'] / row['bare']:.1f}"
+            lines.append(results.line(notebook, f"{row['moves']}", *cells))
+    return results.table(columns.split("; "), lines)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--keep", action="store_true")
-    asked = parser.parse_args()
+    asked = results.parser("explorers", __doc__, NOTEBOOKS).parse_args()
     share_cores()
-    print(describe_device("cpu"))
-    print(
-        "| notebook | explorer | moves | median, CPU s | most, CPU s | median, in bare figures |\n|---|---|---|---|---|---|"
-    )
-    kept = {}
-    for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")):
-        if asked.names and path.stem not in asked.names:
-            continue
-        kept[path.stem] = measured(path)
-        for name, row in kept[path.stem].items():
-            print(f"| {path.stem} | {name} | {' | '.join(str(value) for value in row.values())} |", flush=True)
-    if asked.keep:
-        file = HERE / "explorers.json"
-        known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        file.write_text(json.dumps(dict(sorted((known | kept).items())), indent=1) + "\n", encoding="utf-8")
+    found = {}
+    for name in asked.only:
+        print(name, flush=True)
+        if rows := measured(NOTEBOOKS[name]):
+            found |= results.keep(asked, "cpu", {name: rows})
+    print(f"\n{tables(found)}\n\n{results.where(found)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How fast are 10,000 gradient estimates in one pass? Ratios within one run, medians over interleaved repeats, as a table.
+"""How fast are 10,000 gradient estimates in one pass? Medians over interleaved repeats of one run, and their ratios.
 
-    python benchmarks/gradients.py           # or: make bench
+    python benchmarks/gradients.py           # with --keep into the tables: make bench
 
 One pass of vaelib.gradients (torch.func) against the usual loop: draw, surrogate loss, autograd.grad, once for each estimate.
 Both get the same noise, and their estimates are compared before anything is timed.
@@ -9,13 +9,14 @@ Both get the same noise, and their estimates are compared before anything is tim
 2. The encoder of a small VAE over 14x14 images, one image: 6,832 parameters.
 """
 
-import statistics
-import time
+from functools import partial
 
+import results
 import torch
+from timing import medians
 from torch.func import functional_call
 
-from vaelib import describe_device, gradients, pick_device
+from vaelib import gradients
 from vaelib.autoencoders import VAE
 from vaelib.distributions import DiagGaussian
 
@@ -84,31 +85,31 @@ def one_pass(name, *problem):
     return estimator(*problem, chunk=CHUNK)
 
 
-def timed(arm, name, problem, device):
-    start = time.perf_counter()
-    arm(name, *problem)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
-
-
-def main():
-    device = pick_device()
-    print(f"{describe_device(device)}; {ESTIMATES:,} estimates of one draw; medians of {REPEATS} interleaved repeats\n")
-    print(f"{'':24s}{'estimator':16s}{'loop, s':>10s}{'one pass, s':>13s}{'ratio':>8s}{'wanted':>8s}")
+def estimates(device):
+    rows = []
     for label, make in (("Gaussian, 20 numbers", gaussian), ("encoder, 6,832 weights", encoder)):
         problem = make(device)
         for name in ("score function", "pathwise"):
             few = (*problem[:-1], problem[-1][:50])
             for key, ours in one_pass(name, *few).items():
                 torch.testing.assert_close(ours, loop(name, *few)[key], rtol=1e-3, atol=1e-3)
-            taken = [
-                (timed(loop, name, problem, device), timed(one_pass, name, problem, device)) for _ in range(REPEATS)
-            ]
-            slow, fast = (statistics.median(column) for column in zip(*taken, strict=True))
-            ratio = statistics.median(a / b for a, b in taken)
-            print(f"{label:24s}{name:16s}{slow:10.2f}{fast:13.4f}{ratio:8.0f}{'≥ 20':>8s}", flush=True)
+            arms = {"loop": partial(loop, name, *problem), "one pass": partial(one_pass, name, *problem)}
+            rows.append({"parameters": label, "name": name, "ms": medians(arms, device, REPEATS, warm_up=0)})
+    return rows
 
+
+def by_estimator(rows):
+    columns = f"{ESTIMATES:,} estimates of one draw; estimator; loop, s; one pass, s; loop / one pass; wanted"
+    lines = []
+    for row in rows:
+        slow, fast = (row["ms"][arm] / 1e3 for arm in ("loop", "one pass"))
+        cells = row["parameters"], row["name"], f"{slow:.2f}", f"{fast:.4f}", f"**{slow / fast:.0f}x**", "≥ 20"
+        lines.append(results.line(*cells))
+    return results.table(columns.split("; "), lines)
+
+
+PARTS = {"estimates": (estimates, by_estimator)}
+tables = partial(results.tables, PARTS)
 
 if __name__ == "__main__":
-    main()
+    results.measure("gradients", __doc__, PARTS)

@@ -1,27 +1,23 @@
-"""How fast is evaluate.nll? Ratios within one run, medians over interleaved repeats, printed as a table.
+"""How fast is evaluate.nll? Medians over interleaved repeats of one run, and their ratios.
 
-    python benchmarks/likelihood.py            # or: make bench
+    python benchmarks/likelihood.py            # with --keep into the tables: make bench
 
 log p(x) of a VAE (784-200-200-50) by importance sampling, for 28x28 images. Against evaluate.nll: a loop over images that
 decodes all draws of an image at once; and the loop found in many scripts, over images and draws.
 """
 
-import statistics
-import time
+from functools import partial
 
+import results
 import torch
+from timing import medians
 from torch import nn
 
-from vaelib import bounds, data, describe_device, evaluate, glyphs, pick_device
+from vaelib import bounds, data, evaluate, glyphs
 from vaelib.autoencoders import VAE
 from vaelib.nets import mlp
 
 REPEATS = 5
-
-
-def synchronise(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def loop_over_images(model, x, draws, generator):
@@ -43,8 +39,7 @@ ARMS = {  # name -> what is timed, images, draws, wanted ratio of throughputs
 }
 
 
-def main():
-    device = pick_device()
+def throughputs(device):
     torch.manual_seed(0)
     model = VAE(
         latent=50, encoder=nn.Sequential(nn.Flatten(), mlp([784, 200, 200, 100])), decoder=mlp([50, 200, 200, 784])
@@ -52,21 +47,23 @@ def main():
     model.to(device).eval()
     generator = torch.Generator(device).manual_seed(0)
     x = data.binarize(data.as_float(torch.from_numpy(glyphs.draw(200, seed=0)[0])).to(device), generator)
-    rates = {name: [] for name in ARMS}
+    arms = {name: partial(arm, model, x[:images], draws, generator) for name, (arm, images, draws, _) in ARMS.items()}
     with torch.no_grad():
-        for repeat in range(REPEATS + 1):
-            for name, (arm, images, draws, _) in ARMS.items():
-                start = time.perf_counter()
-                arm(model, x[:images], draws, generator)
-                synchronise(device)
-                if repeat:  # the first round warms up
-                    rates[name].append(images * draws / (time.perf_counter() - start))
-    print(f"{describe_device(device)}; medians of {REPEATS} interleaved repeats\n")
-    print(f"{'log p(x) by':36s}{'latents / s':>14s}{'evaluate.nll is faster by':>28s}{'wanted':>10s}")
-    for name, (_, _, _, wanted) in ARMS.items():
-        ratio = statistics.median(a / b for a, b in zip(rates["evaluate.nll"], rates[name], strict=True))
-        print(f"{name:36s}{statistics.median(rates[name]):14,.0f}{ratio:28.2f}{wanted:>10s}")
+        found = medians(arms, device, REPEATS, warm_up=1)
+    return [{"name": name, "latents": ARMS[name][1] * ARMS[name][2], "ms": ms} for name, ms in found.items()]
 
+
+def by_loop(rows):
+    rates = {row["name"]: 1e3 * row["latents"] / row["ms"] for row in rows}
+    lines = [
+        results.line(name, f"{rate:,.0f}", f"{rates['evaluate.nll'] / rate:.2f}", ARMS[name][3])
+        for name, rate in rates.items()
+    ]
+    return results.table(("log p(x) by", "latents a second", "evaluate.nll is faster by", "wanted"), lines)
+
+
+PARTS = {"throughputs": (throughputs, by_loop)}
+tables = partial(results.tables, PARTS)
 
 if __name__ == "__main__":
-    main()
+    results.measure("likelihood", __doc__, PARTS)

@@ -1,6 +1,7 @@
 """How good does a VAE get on MNIST, in how many minutes? Likelihoods that can be laid beside published ones.
 
-    python benchmarks/mnist.py                             # or: make bench-mnist; all of it, some hours on 2 CPU cores
+    python benchmarks/mnist.py                             # all of it, some hours on 2 CPU cores
+    python benchmarks/mnist.py --keep                      # and put it into the table: make bench-mnist
     python benchmarks/mnist.py --only small-elbo           # one of the runs
     python benchmarks/mnist.py --samples 500               # judge with fewer draws: ten times as fast, and pessimistic
     python benchmarks/mnist.py --untrained                 # do not train on: judge what is there, print the table
@@ -15,28 +16,28 @@ curve. Stop it when you like: the same command goes on where it was. Results are
 each moment, the one with most draws.
 """
 
-import argparse
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import results
 import torch
+from averaged import LR, fit
+from timing import seconds_per_step
 from torch import nn
 
-from vaelib import bounds, data, describe_device, evaluate, pick_device, train
+from vaelib import bounds, data, describe_device, evaluate, pick_device
 from vaelib.autoencoders import VAE
 from vaelib.nets import mlp, residual_mlp
 from vaelib.outside.files import written_whole
 
-PUBLISHED = [  # Burda et al. 2016, table 1: one stochastic layer, 3,280 epochs; and their best, of two layers
-    ("published: VAE", 86.76),
-    ("published: IWAE, K = 5", 85.54),
-    ("published: IWAE, K = 50", 84.78),
-    ("published: IWAE, K = 50, two stochastic layers", 82.90),
+PUBLISHED = [  # one stochastic layer, 3,280 epochs; and their best, of two layers
+    ("published: VAE (Burda et al. 2016, table 1)", "86.76"),
+    ("published: IWAE, K = 5 (Burda et al. 2016, table 1)", "85.54"),
+    ("published: IWAE, K = 50 (Burda et al. 2016, table 1)", "84.78"),
+    ("published: IWAE, K = 50, two stochastic layers (Burda et al. 2016, table 1)", "82.90"),
 ]
-BATCH, LR = 128, 1e-3
+BATCH = 128
 BLOCK = 500  # test images judged between two looks at the disk
 
 
@@ -67,73 +68,24 @@ PLANS = {
 }
 
 
-class Averaged(torch.optim.AdamW):
-    """AdamW that also keeps an average of the weights, over about the last ninth of the updates (Shamir & Zhang 2013)."""
-
-    EVERY, DECAY = 5, 8
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        loss = super().step(closure)
-        for group in self.param_groups:
-            group["updates"] = group.get("updates", 0) + 1
-            if group["updates"] % self.EVERY and group["updates"] > self.EVERY:
-                continue
-            weights = group["params"]
-            for p in weights:
-                self.state[p].setdefault("average", p.detach().clone())
-            n = 1 + group["updates"] / self.EVERY
-            averages = [self.state[p]["average"] for p in weights]
-            torch._foreach_lerp_(averages, weights, (self.DECAY + 1) / (n + self.DECAY))
-        return loss
-
-
 def loss(model, x, generator, K):
     x = data.binarize(x, generator)
     bound = bounds.elbo(model, x, generator).elbo if K == 1 else bounds.iw_surrogate(model, x, int(K), generator)
     return -bound.mean()
 
 
-def synchronise(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def seconds_per_step(make, K, images, device) -> float:
-    """What a hundred steps take longer than ten, after ten to warm up."""
-    taken = []
-    for steps in (10, 10, 110):
-        start = time.perf_counter()
-        fit(make(), images, steps, device, lambda t: {"K": K}, progress=False)
-        synchronise(device)
-        taken.append(time.perf_counter() - start)
-    return max(taken[2] - taken[1], 1e-3) / 100
-
-
-def fit(model, images, steps, device, schedule, **settings):
-    """train.fit with AdamW; its snapshots are the averaged weights."""
-    kept = []
-
-    def optimizer(parameters):
-        kept.append(
-            Averaged(parameters, lr=LR, betas=(0.9, 0.99), weight_decay=0.01, fused=device.type in ("cpu", "cuda"))
-        )
-        return kept[0]
-
-    def averages(model, step):
-        return {name: kept[0].state[p]["average"].cpu().clone() for name, p in model.named_parameters()}
-
-    return train.fit(
-        model, loss, images, steps=steps, batch_size=BATCH, optimizer=optimizer, device=device, bf16=True,
-        schedule=schedule, snapshot=averages, **settings,
-    )  # fmt: skip
-
-
 def planned(plan: Plan, scale: float, images, device) -> dict:
     """Minutes to steps, by this machine's speed."""
     ends, first, minute = [], 0.0, 0.0
     for until, K in plan.phases:
-        rate = 60 / seconds_per_step(plan.make, K, images, device)
+
+        def trained(steps, K=K):
+            fit(
+                plan.make(), loss, images, steps=steps, batch_size=BATCH, device=device, schedule=lambda t: {"K": K},
+                progress=False,
+            )  # fmt: skip
+
+        rate = 60 / seconds_per_step(trained, 10, 100, device)
         ends.append({"until": until, "K": K, "first": first, "start": minute, "rate": rate})
         first, minute = first + scale * (until - minute) * rate, until
     marks = {}
@@ -141,14 +93,6 @@ def planned(plan: Plan, scale: float, images, device) -> dict:
         phase = next(p for p in ends if mark <= p["until"])
         marks[str(mark)] = round(phase["first"] + scale * (mark - phase["start"]) * phase["rate"])
     return {"steps": max(marks.values()), "marks": marks, "phases": [{"first": p["first"], "K": p["K"]} for p in ends]}
-
-
-def kept_json(path: Path, make) -> dict:
-    """The dictionary in ``path``, which ``make`` provides the first time."""
-    if not path.exists():
-        with written_whole(path) as file:
-            file.write(json.dumps(make(), indent=1).encode())
-    return json.loads(path.read_text())
 
 
 def judged(model, x, samples, folder: Path, device) -> evaluate.Likelihood:
@@ -167,8 +111,7 @@ def judged(model, x, samples, folder: Path, device) -> evaluate.Likelihood:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", nargs="+", choices=PLANS, default=list(PLANS), help="some of the runs")
+    parser = results.parser("mnist", __doc__, PLANS)
     parser.add_argument("--scale", type=float, default=1.0, help="multiplies every run's minutes")
     parser.add_argument("--samples", type=int, default=5000, help="K, importance samples for each image")
     parser.add_argument("--after", type=float, help="judge only what came after so many minutes of training")
@@ -178,32 +121,27 @@ def main():
     parser.add_argument(
         "--folder", type=Path, default=Path("build/mnist"), help="where checkpoints and results are kept"
     )
-    parser.add_argument(
-        "--keep", type=Path, help="also write the rows as JSON; the README's are in benchmarks/mnist.json"
-    )
     asked = parser.parse_args()
     device = pick_device()
     train_x, test_x = data.load(asked.data).x, data.load(asked.data, train=False).x
-    rows = []
+    found = {}
     for name in asked.only:
-        rows += results(name, asked, train_x, test_x, device)
-    report(rows, asked)
-    if asked.keep:
-        with written_whole(asked.keep) as file:
-            file.write(json.dumps(rows, indent=1, ensure_ascii=False).encode())
+        if rows := moments(name, asked, train_x, test_x, device):
+            found |= results.keep(asked, device, {name: rows})
+    print(f"\n{tables(found)}\n\n{results.where(found)}")
 
 
 def binarized(x, seed):
     return data.binarize(data.as_float(x), torch.Generator().manual_seed(seed))
 
 
-def results(name, asked, train_x, test_x, device) -> list[dict]:
+def moments(name, asked, train_x, test_x, device) -> list[dict]:
     plan, folder = PLANS[name], asked.folder / name
     checkpoint = folder / "checkpoint.pt"
     torch.manual_seed(0)
     model = plan.make().to(device)
     if not asked.untrained:
-        steps = kept_json(folder / "plan.json", lambda: planned(plan, asked.scale, train_x, device))
+        steps = results.kept(folder / "plan.json", lambda: planned(plan, asked.scale, train_x, device))
 
         def schedule(t):
             step = t * steps["steps"]
@@ -212,19 +150,19 @@ def results(name, asked, train_x, test_x, device) -> list[dict]:
 
         print(f"{plan.title}: {steps['steps']:,} steps", flush=True)
         fit(
-            model, train_x, steps["steps"], device, schedule, snapshot_at=list(steps["marks"].values()), log_every=20,
-            checkpoint=checkpoint, checkpoint_seconds=60,
+            model, loss, train_x, steps=steps["steps"], batch_size=BATCH, device=device, schedule=schedule,
+            snapshot_at=list(steps["marks"].values()), log_every=20, checkpoint=checkpoint, checkpoint_seconds=60,
         )  # fmt: skip
     if not checkpoint.exists():
         return []
     state = torch.load(checkpoint, map_location=device, weights_only=True)
-    moments = dict(state["snapshots"])
-    if state["done"] not in moments:  # stopped between two marks: judge that moment, too
+    averaged = dict(state["snapshots"])
+    if state["done"] not in averaged:  # stopped between two marks: judge that moment, too
         names = [name for name, _ in model.named_parameters()]
         averages = [kept["average"] for kept in state["optimizer"]["state"].values()]
-        moments[state["done"]] = dict(zip(names, averages, strict=True))
+        averaged[state["done"]] = dict(zip(names, averages, strict=True))
     rows = []
-    for step, weights in moments.items():
+    for step, weights in averaged.items():
         model.load_state_dict(weights)
         minutes = next(entry["seconds"] for entry in state["history"] if entry["step"] >= step) / 60
 
@@ -246,29 +184,14 @@ def results(name, asked, train_x, test_x, device) -> list[dict]:
                 "machine": describe_device(device),
                 "images": min(asked.images, len(test_x)),
                 "samples": asked.samples,
-                "data": asked.data,
+                "data": results.called(asked.data),
             }
 
         if asked.after is None or minutes >= asked.after:
-            print(line(kept_json(folder / f"result-{step}-K{asked.samples}.json", judge)), flush=True)
-        kept = [json.loads(path.read_text()) for path in folder.glob(f"result-{step}-K*.json")]
+            print(line(results.kept(folder / f"result-{step}-K{asked.samples}.json", judge)), flush=True)
+        kept = [results.read(path) for path in folder.glob(f"result-{step}-K*.json")]
         rows += sorted(kept, key=lambda row: row["samples"])[-1:]
     return rows
-
-
-COLUMNS = (
-    "network, bound",
-    "minutes",
-    "epochs",
-    "−ELBO",
-    "NLL",
-    "K",
-    "± images",
-    "± draws",
-    "NLL, train",
-    "active units",
-)
-HEAD = f"| {' | '.join(COLUMNS)} |\n|{'---|' * len(COLUMNS)}"
 
 
 def line(r) -> str:
@@ -279,14 +202,11 @@ def line(r) -> str:
     )
 
 
-def report(rows, asked):
-    print(f"\n{HEAD}")
-    for title, value in PUBLISHED:
-        print(f"| {title} | | 3,280 | | **{value:.2f}** | 5,000 | | | | |")
-    for row in rows:
-        print(line(row))
-    for machine in sorted({row["machine"] for row in rows}):
-        print(f"\n{asked.data}, dynamic binarization, one stochastic layer of 50 latents; NLL in nats; {machine}.")
+def tables(found):
+    columns = "network, bound; minutes; epochs; −ELBO; NLL; K; ± images; ± draws; NLL, train; active units"
+    lines = [f"| {title} | | 3,280 | | **{value}** | 5,000 | | | | |" for title, value in PUBLISHED]
+    lines += map(line, results.rows(found))
+    return results.table(columns.split("; "), lines)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Pictures over training, at the size of a paper: a VAE on MNIST, a VQ-VAE on CIFAR-10, and three priors over its words.
 
-    VAELIB_BUDGET=full python benchmarks/pictures.py       # or: make bench-pictures; some hours on 2 CPU cores
+    VAELIB_BUDGET=full python benchmarks/pictures.py       # some hours on 2 CPU cores; --keep renews the table: make bench-pictures
     python benchmarks/pictures.py                          # the same on smaller sizes, in minutes
     python benchmarks/pictures.py --only vae               # one of the four experiments
     python benchmarks/pictures.py --colour folder:PATH     # pictures of your own, or a JPEG copy of CIFAR-10
@@ -17,17 +17,19 @@ Four experiments, each a row of pictures for some steps on the way, as a PNG and
 Stop it when you like: the same command goes on where it was. The table is printed at the end, and written beside the pictures.
 """
 
-import argparse
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
 
+import results
 import torch
 import torch.nn.functional as F
 from cifar10 import ARMS, on_test_images
 from cifar10 import trained as trained_vqvae
+from PIL import Image
 
-from vaelib import budget, compare, data, describe_device, evaluate, pick_device, train
+from vaelib import budget, compare, data, evaluate, pick_device, train
 from vaelib.autoencoders import VAE
 from vaelib.classroom import plots
 from vaelib.nets import conv_encoder
@@ -61,7 +63,16 @@ PRIORS = {
     "Gated PixelCNN": lambda K, channels: GatedPixelCNN(K, hidden=channels, layers=8, first_kernel=5, ordered=False),
     "PixelCNN++": lambda K, channels: PixelCNNpp(K, hidden=channels, layers=2, scales=2, ordered=False),
 }
-HEAD = "| experiment | parameters | steps | minutes | measured on test images |\n|---|---|---|---|---|"
+MEASURED = {  # on test images
+    "neg_elbo": "−ELBO {:.3f} ± {:.3f} nats",
+    "nll": "NLL {:.3f} ± {:.3f} nats",
+    "judged": "K = {}, of {:,} images",
+    "error": "error / variance {:.4f}",
+    "bits": "{:.3f} ± {:.3f} bits a word",
+    "perplexity": "perplexity {:.0f}",
+    "energy_distance": "energy distance {:.3f} ± {:.3f}",
+    "shared_words": "shared words {:.1f}, at most {:.0f}",
+}
 
 
 def in_random_order(images):
@@ -74,10 +85,22 @@ def marks(steps):
     return sorted({max(1, round(share * steps)) for share in SHARES})
 
 
-def row(title, model, run, found):
-    parameters = sum(p.numel() for p in model.parameters())
+def row(title, model, run, **found):
     last = run.history[-1]
-    return f"| {title} | {parameters:,} | {last['step']:,.0f} | {last['seconds'] / 60:.1f} | {found} |"
+    print(f"{title}: {last['seconds'] / 60:.1f} minutes of training", flush=True)
+    parameters = sum(p.numel() for p in model.parameters())
+    return {"title": title, "parameters": parameters, "steps": int(last["step"]), **found}
+
+
+def line(row):
+    counts = (f"{row[key]:,}" if key in row else "" for key in ("parameters", "steps"))
+    measured = (words.format(*row[key]) for key, words in MEASURED.items() if key in row)
+    return results.line(row["title"], *counts, "; ".join(measured))
+
+
+def tables(found):
+    columns = ("experiment", "parameters", "steps", "measured on test images")
+    return results.table(columns, map(line, results.rows(found)))
 
 
 def keep_pictures(folder, name, rows, title, frames):
@@ -118,14 +141,8 @@ def vae_on_digits(asked, device):
     generator = torch.Generator(device).manual_seed(1)
     x = data.binarize(data.as_float(test_images.x[:1000]), torch.Generator().manual_seed(1)).to(device)
     judged = evaluate.nll(model, x, samples=SIZE.draws, generator=generator)
-    return [
-        row(
-            "1, 2: VAE",
-            model,
-            run,
-            f"−ELBO {judged.neg_elbo} nats; NLL {judged.nll} nats, K = {SIZE.draws}, of {len(x):,} images",
-        )
-    ]
+    found = {"neg_elbo": judged.neg_elbo, "nll": judged.nll, "judged": (SIZE.draws, len(x))}
+    return [row("1, 2: VAE", model, run, **found)]
 
 
 def vqvae_on_pictures(asked, device):
@@ -143,7 +160,7 @@ def vqvae_on_pictures(asked, device):
     shown = {"test images": fixed} | rebuilt
     keep_pictures(asked.folder, "3-vqvae-rebuilt", shown, "a VQ-VAE rebuilds test images", list(rebuilt.values()))
     error, used = on_test_images(model, test_images, variance)
-    return model, [row("3: VQ-VAE", model, run, f"error / variance {error:.4f}; perplexity {used:.0f}")]
+    return model, [row("3: VQ-VAE", model, run, error=(error,), perplexity=(used,))]
 
 
 @torch.no_grad()
@@ -182,19 +199,20 @@ def priors_on_words(asked, model, device):
         pictures = torch.cat([model.decode(part.to(device)).clamp(0, 1) for part in codes.split(250)])
         distance = compare.energy_distance(features(pictures), features(reals))
         shared = torch.stack([(one == seen).flatten(1).sum(1).max() for one in codes]).double()
-        return f"energy distance {distance}; shared words {shared.mean():.1f}, at most {shared.max():.0f}"
+        return {"energy_distance": distance, "shared_words": (float(shared.mean()), int(shared.max()))}
 
     def in_bits(nats):
-        nats = nats / seen[0].numel() / torch.log(torch.tensor(2.0))
-        return f"{nats.mean():.3f} ± {nats.std() / len(nats) ** 0.5:.3f} bits a word"
+        bits = nats.double() / seen[0].numel() / math.log(2)
+        return {"bits": (float(bits.mean()), float(bits.std()) / len(bits) ** 0.5)}
 
     counts = torch.bincount(seen.flatten(), minlength=K) + 1.0
     unigram = (counts / counts.sum()).log()
     dice = torch.Generator().manual_seed(1)
     drawn = torch.multinomial(unigram.exp(), N * seen[0].numel(), replacement=True, generator=dice).view(N, *page)
+    by_unigram = in_bits(-unigram[unseen].flatten(1).sum(1))
     rows = [
-        f"| 4: unigram | {K:,} | | | {in_bits(-unigram[unseen].flatten(1).sum(1))}; {compared(drawn)} |",
-        f"| 4: pages of test images | | | | perplexity {perplexity(unseen, K):.0f}; {compared(unseen[:N])} |",
+        {"title": "4: unigram", "parameters": K} | by_unigram | compared(drawn),
+        {"title": "4: pages of test images", "perplexity": (perplexity(unseen, K),)} | compared(unseen[:N]),
     ]
     side_by_side = {}
     for name, make in PRIORS.items():
@@ -215,8 +233,8 @@ def priors_on_words(asked, model, device):
                 side_by_side[f"{name}, step {step:,}"] = model.decode(codes[:, 0].to(device)).clamp(0, 1).cpu()
         generator = torch.Generator(device).manual_seed(2)
         parts = [prior.sample(min(250, N - at), page, generator=generator)[:, 0].cpu() for at in range(0, N, 250)]
-        rows.append(row(f"4: {name}", prior, run, f"{in_bits(nats)}; {compared(torch.cat(parts))}"))
-        print(rows[-1], flush=True)
+        rows.append(row(f"4: {name}", prior, run, **in_bits(nats), **compared(torch.cat(parts))))
+        print(line(rows[-1]), flush=True)
     frames = [torch.cat([side_by_side[f"{name}, step {step:,}"] for name in PRIORS]) for step in marks(steps)]
     keep_pictures(
         asked.folder, "4-priors", side_by_side, "words drawn from three priors over training, decoded", frames
@@ -225,7 +243,7 @@ def priors_on_words(asked, model, device):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = results.parser("pictures", __doc__)
     parser.add_argument("--only", choices=["vae", "vqvae", "priors"], help="experiments 1 and 2, 3, or 3 and 4")
     parser.add_argument("--grey", default="mnist", help="mnist, or another set of one channel")
     parser.add_argument("--colour", default="cifar10", help="cifar10, glyphs-rgb or folder:PATH")
@@ -237,18 +255,27 @@ def main():
     )
     asked = parser.parse_args()
     asked = SimpleNamespace(**vars(asked) | {"folder": asked.folder / budget("lesson", "full")})
-    device, rows = pick_device(), []
+    device, found = pick_device(), {}
+
+    def keep(name, rows, images):
+        nonlocal found
+        rows = [row | {"data": results.called(images)} for row in rows]
+        found |= results.keep(asked, device, {name: rows})
+
     if asked.only in (None, "vae"):
-        rows += vae_on_digits(asked, device)
+        keep("vae", vae_on_digits(asked, device), asked.grey)
     if asked.only != "vae":
-        model, found = vqvae_on_pictures(asked, device)
-        rows += found
+        model, rows = vqvae_on_pictures(asked, device)
+        keep("vqvae", rows, asked.colour)
         if asked.only != "vqvae":
-            rows += priors_on_words(asked, model, device)
-    table = "\n".join([HEAD, *rows, "", f"{asked.grey}, {asked.colour}; {describe_device(device)}."])
+            keep("priors", priors_on_words(asked, model, device), asked.colour)
+            if asked.keep:
+                picture = Image.open(asked.folder / "4-priors.png").convert("RGB")
+                picture.quantize(192).save(asked.keep.with_name("priors.png"), optimize=True)
+    table = f"{tables(found)}\n\n{results.where(found)}\n"
     print("\n" + table)
     with written_whole(asked.folder / (f"table-{asked.only}.md" if asked.only else "table.md")) as file:
-        file.write((table + "\n").encode())
+        file.write(table.encode())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How fast is the quantizer, in how little memory, and what does a VQ-VAE training step cost? Ratios within one run, medians.
+"""How fast is the quantizer, in how little memory, and what does a VQ-VAE training step cost? Medians of one run, their ratios.
 
-    python benchmarks/quantizer.py           # or: make bench
+    python benchmarks/quantizer.py           # with --keep into the tables: make bench
 
 1. Quantize 8,192 vectors of dimension 64 with 512 codes, forward and backward: vaelib's against vector-quantize-pytorch's (if it
    is installed), with a learned codebook and with moving averages. Memory: the most that was allocated at one time beyond the start.
@@ -10,15 +10,16 @@
 """
 
 import importlib.util
-import statistics
-import time
+from functools import partial
 
+import results
 import torch
 import torch.nn.functional as F
+from timing import medians
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
-from vaelib import data, describe_device, pick_device, train
+from vaelib import data, train
 from vaelib.quantize import Quantized, VectorQuantizer
 from vaelib.vqvae import VQVAE
 
@@ -44,25 +45,6 @@ class Textbook(VectorQuantizer):
         commitment_loss = self.commitment * F.mse_loss(z_q.detach(), z)
         z_q = (z + (z_q - z).detach()).permute(0, 3, 1, 2).contiguous()
         return Quantized(z_q, codes.view(z.shape[:-1]), codebook_loss, commitment_loss)
-
-
-def synchronise(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def medians(arms, device, repeats=REPEATS):
-    """Median milliseconds of each, interleaved."""
-    taken = {name: [] for name in arms}
-    for repeat in range(repeats + 3):
-        for name, run in arms.items():
-            synchronise(device)
-            start = time.perf_counter()
-            run()
-            synchronise(device)
-            if repeat >= 3:
-                taken[name].append(1e3 * (time.perf_counter() - start))
-    return {name: statistics.median(values) for name, values in taken.items()}
 
 
 def peak(run, device):
@@ -118,14 +100,19 @@ def quantizers(device):
         arms["moving average, vector-quantize-pytorch"] = theirs(decay=0.99)
     else:
         print("vector-quantize-pytorch is not installed: pip install 'vaelib[compare]' adds it to the table.\n")
-    found = medians(arms, device)
-    memory = {name: peak(run, device) / 2**20 for name, run in arms.items()}
-    print("| quantizer, forward and backward | ms | MiB | times as long | times the memory |\n|---|---|---|---|---|")
-    for name in arms:
-        base = f"{name.partition(',')[0]}, vaelib"
-        print(
-            f"| {name} | {found[name]:.1f} | {memory[name]:.1f} | {found[name] / found[base]:.2f} | {memory[name] / memory[base]:.2f} |"
-        )
+    found = medians(arms, device, REPEATS)
+    return [{"name": name, "ms": found[name], "bytes": peak(run, device)} for name, run in arms.items()]
+
+
+def by_library(rows):
+    columns = "quantizer, forward and backward; ms; MiB; times as long; times the memory"
+    vaelib = {row["name"].partition(",")[0]: row for row in rows if row["name"].endswith(", vaelib")}
+    lines = []
+    for row in rows:
+        base = vaelib[row["name"].partition(",")[0]]
+        ratios = (f"{row[key] / base[key]:.2f}" for key in ("ms", "bytes"))
+        lines.append(results.line(row["name"], f"{row['ms']:.1f}", f"{row['bytes'] / 2**20:.1f}", *ratios))
+    return results.table(columns.split("; "), lines)
 
 
 def steps(device):
@@ -155,16 +142,18 @@ def steps(device):
         "and channels last": step(VectorQuantizer(512, 64), True, False),
         "and bfloat16: vaelib's": step(VectorQuantizer(512, 64), True, True),
     }
-    found = medians(arms, device)
-    print("\n| training step, batch 128 | ms | times as fast as the textbook |\n|---|---|---|")
-    for name, ms in found.items():
-        print(f"| {name} | {ms:.0f} | {found['textbook'] / ms:.2f} |")
+    return [{"name": name, "ms": ms} for name, ms in medians(arms, device, REPEATS).items()]
+
+
+def by_step(rows):
+    lines = [results.line(row["name"], f"{row['ms']:.0f}", f"{rows[0]['ms'] / row['ms']:.2f}") for row in rows]
+    return results.table(("training step, batch 128", "ms", "times as fast as the textbook"), lines)
 
 
 def quality(device):
     x = data.load("glyphs-rgb").x
     variance = float(data.as_float(x).var())
-    print(f"\n| small network, {STEPS} steps | training error in float32 | in bfloat16 |\n|---|---|---|")
+    rows = []
 
     def loss(model: nn.Module, x, generator):
         z_e = model.latents(x)
@@ -183,16 +172,17 @@ def quality(device):
             with torch.no_grad():
                 images = data.as_float(x[:2000]).to(device)
                 errors.append(float(F.mse_loss(model(images).x_hat, images)) / variance)
-        print(f"| seed {seed} | {errors[0]:.4f} | {errors[1]:.4f} |")
+        rows.append({"seed": seed, "float32": errors[0], "bfloat16": errors[1]})
+    return rows
 
 
-def main():
-    device = pick_device()
-    quantizers(device)
-    steps(device)
-    quality(device)
-    print(f"\nMedians of {REPEATS}, interleaved; {describe_device(device)}.")
+def by_seed(rows):
+    lines = [results.line(f"seed {row['seed']}", f"{row['float32']:.4f}", f"{row['bfloat16']:.4f}") for row in rows]
+    return results.table((f"small network, {STEPS} steps", "training error in float32", "in bfloat16"), lines)
 
+
+PARTS = {"quantizers": (quantizers, by_library), "steps": (steps, by_step), "quality": (quality, by_seed)}
+tables = partial(results.tables, PARTS)
 
 if __name__ == "__main__":
-    main()
+    results.measure("quantizer", __doc__, PARTS)

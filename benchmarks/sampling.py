@@ -1,20 +1,24 @@
 """How fast are PixelCNNs sampled and trained? Ratios within one run, medians.
 
-    python benchmarks/sampling.py            # or: make bench
+    python benchmarks/sampling.py            # with --keep into the tables: make bench
 
 1. Sampling 16 images: with the cache; one pass of the same network for each pixel, timed over some pixels and multiplied, since
    all cost the same; and the same with a textbook network: masked k x k convolutions in float32, channels first.
 2. Time and kept memory for an image of 14, 28, 56 pixels' width: both are to grow with what is drawn, not with its square.
 3. Images a second for batches of 16 and 256 (a GPU: 16 and 1,024).
 4. A training step: the textbook's network; without the zeros under the masks; + channels last; + bfloat16.
+
+No public implementation of these installs from PyPI: the textbook network is ours.
 """
 
+from functools import partial
+
+import results
 import torch
 import torch.nn.functional as F
-from quantizer import medians
+from timing import medians
 from torch import nn
 
-from vaelib import describe_device, pick_device
 from vaelib.causal import Above, Left, Masked
 from vaelib.pixelcnn import GatedPixelCNN, PixelCNN, PixelCNNpp
 
@@ -24,6 +28,10 @@ NETWORKS = {
     "PixelCNN++, 64 x 2 x 3 scales, 28 x 28": (lambda: PixelCNNpp(256), (28, 28)),
     "gated, 64 x 7, 8 x 8 codes of 512": (lambda: GatedPixelCNN(512, ordered=False), (8, 8)),
 }
+
+
+TRAINED = {"gated, 64 x 7": lambda: GatedPixelCNN(2), "PixelCNN, 64 x 7": lambda: PixelCNN(2)}
+WIDTHS, BATCHES = (14, 28, 56), (16, 256)  # a GPU: 16 and 1,024
 
 
 class WithZeros(nn.Conv2d):
@@ -72,54 +80,75 @@ def images_for(model, n, size, device):
 
 
 def sampling(device):
-    print("Per pixel: one pass of the network for each pixel. Its own network, or the textbook's.\n")
-    print(
-        "| 16 images | cached, s | in full passes | per pixel, s | textbook's, s | per pixel / cached | textbook's / cached |"
-    )
-    print("|---|---|---|---|---|---|---|")
+    rows = []
     for title, (make, size) in NETWORKS.items():
         torch.manual_seed(0)
         model, usual = make().to(device).eval(), textbook(make()).to(device).eval()
-        x, pixels = images_for(model, 16, size, device), size[0] * size[1]
+        x = images_for(model, 16, size, device)
         with torch.no_grad():
             arms = {
-                "own": lambda m=model, x=x: m.features(m.embed(x)),
-                "textbook": lambda m=usual, x=x: m.features(m.embed(x)),
+                "own pass": lambda m=model, x=x: m.features(m.embed(x)),
+                "textbook's pass": lambda m=usual, x=x: m.features(m.embed(x)),
+                "cached": lambda m=model, size=size: m.sample(16, size),
+                "full pass": lambda m=model, x=x: m(x),
             }
-            arms |= {"cached": lambda m=model, size=size: m.sample(16, size), "full": lambda m=model, x=x: m(x)}
-            found = {name: ms / 1e3 for name, ms in medians(arms, device, repeats=7).items()}
-        own, textbooks = pixels * found["own"], pixels * found["textbook"]
-        print(
-            f"| {title} | {found['cached']:.3f} | {found['cached'] / found['full']:.2f} | {own:.1f} | {textbooks:.1f} "
-            f"| **{own / found['cached']:.0f}x** | **{textbooks / found['cached']:.0f}x** |",
-            flush=True,
+            rows.append({"network": title, "pixels": size[0] * size[1], "ms": medians(arms, device, repeats=7)})
+    return rows
+
+
+def speeds(rows):
+    columns = (
+        "16 images; cached, s; in full passes; per pixel, s; textbook's, s; per pixel / cached; textbook's / cached"
+    )
+    lines = []
+    for row in rows:
+        ms, pixels = row["ms"], row["pixels"]
+        cached, own, textbooks = ms["cached"], pixels * ms["own pass"], pixels * ms["textbook's pass"]
+        seconds = f"{cached / 1e3:.3f}", f"{cached / ms['full pass']:.2f}", f"{own / 1e3:.1f}", f"{textbooks / 1e3:.1f}"
+        lines.append(
+            results.line(row["network"], *seconds, f"**{own / cached:.0f}x**", f"**{textbooks / cached:.0f}x**")
         )
+    return results.table(columns.split("; "), lines)
 
 
 def growth(device):
-    print("\n| gated, 16 images of | cached, s | microseconds a pixel | kept, MiB |")
-    print("|---|---|---|---|")
     torch.manual_seed(0)
-    model = GatedPixelCNN(2).to(device).eval()
-    for width in (14, 28, 56):
+    model, rows = GatedPixelCNN(2).to(device).eval(), []
+    for width in WIDTHS:
         ms = medians({"": lambda width=width: model.sample(16, (width, width))}, device, repeats=5)[""]
         cache = model._cache(16, width, None)
-        kept = sum(rows.rows.numel() for rows in cache.rows) + sum(pixels.row.numel() for pixels in cache.pixels)
-        print(
-            f"| {width} x {width} | {ms / 1e3:.3f} | {1e3 * ms / width**2:.0f} | {4 * kept / 2**20:.2f} |", flush=True
-        )
-    batches = (16, 1024) if device.type == "cuda" else (16, 256)
-    print("\n| gated, 28 x 28, batch | images a second |")
-    print("|---|---|")
-    for n in batches:
+        kept = sum(stack.rows.numel() for stack in cache.rows) + sum(pixels.row.numel() for pixels in cache.pixels)
+        rows.append({"width": width, "ms": ms, "bytes": 4 * kept})
+    return rows
+
+
+def by_width(rows):
+    columns = "gated, 16 images of; cached, s; microseconds a pixel; kept, MiB"
+    lines = []
+    for row in rows:
+        width, ms = row["width"], row["ms"]
+        cells = f"{ms / 1e3:.3f}", f"{1e3 * ms / width**2:.0f}", f"{row['bytes'] / 2**20:.2f}"
+        lines.append(results.line(f"{width} x {width}", *cells))
+    return results.table(columns.split("; "), lines)
+
+
+def batches(device):
+    torch.manual_seed(0)
+    model, rows = GatedPixelCNN(2).to(device).eval(), []
+    for n in (16, 1024) if device.type == "cuda" else BATCHES:
         ms = medians({"": lambda n=n: model.sample(n, (28, 28))}, device, repeats=3)[""]
-        print(f"| {n:,} | {1e3 * n / ms:.1f} |", flush=True)
+        rows.append({"batch": n, "ms": ms})
+    return rows
+
+
+def by_batch(rows):
+    lines = [results.line(f"{row['batch']:,}", f"{1e3 * row['batch'] / row['ms']:.1f}") for row in rows]
+    return results.table(("gated, 28 x 28, batch", "images a second"), lines)
 
 
 def training(device):
-    print("\n| training step, batch 32, ms | textbook | no zeros | + channels last | + bfloat16 | textbook / last |")
-    print("|---|---|---|---|---|---|")
-    for title, make in {"gated, 64 x 7": lambda: GatedPixelCNN(2), "PixelCNN, 64 x 7": lambda: PixelCNN(2)}.items():
+    rows = []
+    for title, make in TRAINED.items():
 
         def step(model, bf16, x):
             optimizer = torch.optim.Adam(model.parameters(), fused=device.type in ("cpu", "cuda"))
@@ -137,23 +166,29 @@ def training(device):
         arms = {
             "textbook": step(textbook(make()).to(device), False, x),
             "no zeros": step(channels_first(make()).to(device), False, x),
-            "channels last": step(make().to(device), False, x),
-            "bfloat16": step(make().to(device), True, x),
+            "+ channels last": step(make().to(device), False, x),
+            "+ bfloat16": step(make().to(device), True, x),
         }
-        found = medians(arms, device, repeats=7)
-        cells = " | ".join(f"{ms:.0f}" for ms in found.values())
-        print(f"| {title} | {cells} | **{found['textbook'] / found['bfloat16']:.2f}x** |", flush=True)
+        rows.append({"network": title, "ms": medians(arms, device, repeats=7)})
+    return rows
 
 
-def main():
-    device = pick_device()
-    sampling(device)
-    growth(device)
-    training(device)
-    print(
-        f"\nMedians; {describe_device(device)}. No public implementation of these installs from PyPI: the textbook network is ours."
-    )
+def steps(rows):
+    columns = ("training step, batch 32, ms", *rows[0]["ms"], "textbook / last")
+    lines = []
+    for row in rows:
+        ms = list(row["ms"].values())
+        lines.append(results.line(row["network"], *(f"{value:.0f}" for value in ms), f"**{ms[0] / ms[-1]:.2f}x**"))
+    return results.table(columns, lines)
 
+
+PARTS = {
+    "sampling": (sampling, speeds),
+    "growth": (growth, by_width),
+    "batches": (batches, by_batch),
+    "training": (training, steps),
+}
+tables = partial(results.tables, PARTS)
 
 if __name__ == "__main__":
-    main()
+    results.measure("sampling", __doc__, PARTS)

@@ -1,7 +1,6 @@
-"""The scripts that train, small and on drawn images: each trains, judges, prints a table, and goes on where it was."""
+"""The scripts that measure, small and on drawn images: each prints its tables and keeps its figures; what trains goes on where it was."""
 
 import importlib
-import importlib.util
 import json
 import re
 import sys
@@ -11,7 +10,7 @@ import pytest
 from fresh import Fresh
 from PIL import Image
 
-from vaelib import glyphs
+from vaelib import data, glyphs
 
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "mnist.py"
 AS_A_SCRIPT = """
@@ -59,37 +58,20 @@ def test_the_table_of_likelihoods(tmp_path):
     assert rows(tmp_path, "--samples", "3") == again  # nothing is done twice, and most draws count
 
 
-def test_the_readme_shows_what_was_measured():
-    spec = importlib.util.spec_from_file_location("mnist", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8").splitlines()
-    shown = [line for line in readme if line.startswith(("| residual", "| 784-"))]
-    measured = json.loads(SCRIPT.with_name("mnist.json").read_text(encoding="utf-8"))
-    assert shown == [module.line(row) for row in measured]
-    assert {row["images"] for row in measured} == {10_000}
-
-
-def test_the_readme_shows_the_measured_pixel_likelihoods(monkeypatch):
-    monkeypatch.syspath_prepend(str(SCRIPT.parent))
-    module = importlib.import_module("pixels")
-    readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8")
-    table = readme.partition("<!-- pixels -->")[2].partition("<!-- /pixels -->")[0]
-    measured = json.loads(SCRIPT.with_name("pixels.json").read_text(encoding="utf-8"))
-    shown = [line for line in table.splitlines() if line.startswith("| ") and "published" not in line][1:]
-    assert shown == [module.line(row) for row in measured]
-    assert {row["images"] for row in measured} == {10_000}
-
-
 def test_the_table_of_rebuilt_pictures(tmp_path):
     colour = drawn(tmp_path / "images", 400, 400, rgb=True)
     options = ["--data", colour, "--steps", 4, "--only", "cured", "--folder", tmp_path / "kept"]
-    first, again = (printed("cifar10.py", *options) for _ in range(2))
+    first, again = (printed("cifar10.py", *options, "--keep", tmp_path / "kept.json") for _ in range(2))
     assert first == again  # the second run trains nothing, and judges the same
-    row = next(line for line in first.splitlines() if line.startswith("| EMA"))
-    steps, _, batch_error, test_error, batch, whole, lowest = (
+    table = first.partition("\n\n")[2]
+    row = next(line for line in table.splitlines() if line.startswith("| EMA"))
+    steps, batch_error, test_error, batch, whole, lowest = (
         float(cell.replace(",", "")) for cell in row.split("|")[2:-1]
     )
+    (kept,) = json.loads((tmp_path / "kept.json").read_text())["cured"]
+    assert kept["data"] == "folder:images"  # and not where it lies on this machine
+    assert f"{kept['test_error']:.4f}" == f"{test_error:.4f}"
+    assert f"{kept['curve']['4'][0]:.3f} / {kept['curve']['4'][1]:.0f} |" in table
     assert steps == 4
     assert 0 < test_error < 10
     assert abs(batch_error - test_error) < 0.3
@@ -105,8 +87,8 @@ def test_the_table_of_pixel_likelihoods(tmp_path):
     first, again = (printed("pixels.py", *options) for _ in range(2))
     assert first == again  # the second run trains nothing, and judges nothing anew
     kept = json.loads((tmp_path / "kept.json").read_text())
-    assert {row["title"] for row in kept} == {"PixelCNN++, grey, logistic mixture", "PixelCNN, binary"}
-    for row in kept:
+    assert set(kept) == {"grey-pp", "binary-plain"}
+    for row in (row for rows in kept.values() for row in rows):
         nll = row["nll"][0] / 784
         assert 0 < nll < {2: 0.75, 256: 6.0}[row["levels"]]
         assert row["images"] == 20
@@ -122,13 +104,17 @@ def test_the_pictures_over_training(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("VAELIB_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(module, "SIZE", module.Size(4, 4, 4, 4, channels, draws=2, drawn=20))
     options = ["pictures.py", "--grey", "glyphs", "--colour", "glyphs-rgb", "--folder", str(tmp_path)]
+    options += ["--keep", str(tmp_path / "kept.json")]
     monkeypatch.setattr(sys, "argv", options)
     module.main()
     table = (tmp_path / "lesson" / "table.md").read_text()
     kept = {path: path.read_bytes() for path in (tmp_path / "lesson").glob("*.pt")}
     assert len(kept) == 8  # five models, the judge, two files of words
     assert "4: Gated PixelCNN" in table
-    assert float(re.search(r"PixelCNN\+\+ .*; ([\d.]+) ± ", table.replace("| 0.0 | ", "; "))[1]) > 0
+    measured = json.loads((tmp_path / "kept.json").read_text())
+    assert module.tables(measured) in table
+    assert measured["priors"][-1]["bits"][0] > 0
+    assert (tmp_path / "priors.png").exists()
     assert len(list((tmp_path / "lesson").glob("[1-4]-*.png"))) == 4
     assert len(list((tmp_path / "lesson").glob("[1-4]-*.gif"))) == 4
     module.main()  # goes on where it was: everything is there
@@ -138,3 +124,37 @@ def test_the_pictures_over_training(monkeypatch, tmp_path, capsys):
     with pytest.raises(ValueError, match="is of a run with steps 4"):
         module.main()
     assert {path: path.read_bytes() for path in kept} == kept
+
+
+SMALL = {  # what makes a script of make bench short
+    "training": {"IMAGES": 256, "STEPS": 2, "DRAWN": 20},
+    "gradients": {"ESTIMATES": 60},
+    "likelihood": {},
+    "quantizer": {"STEPS": 2},
+    "sampling": {"WIDTHS": (5, 6), "BATCHES": (2, 3)},
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_scripts_that_measure_speed(name, monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setattr(data, "BUILT_IN_COUNTS", {True: 100, False: 10})
+    monkeypatch.setenv("VAELIB_DATA", str(tmp_path))
+    timing, results, module = (importlib.import_module(part) for part in ("timing", "results", name))
+    for constant, value in SMALL[name].items():
+        monkeypatch.setattr(module, constant, value)
+    if name == "sampling":
+        small = lambda: module.GatedPixelCNN(2, hidden=8, layers=2)  # noqa: E731
+        monkeypatch.setattr(module, "NETWORKS", {"small": (small, (5, 6))})
+        monkeypatch.setattr(module, "TRAINED", {"small": small})
+    monkeypatch.setattr(module, "medians", lambda arms, device, *_, **__: timing.medians(arms, device, 1, warm_up=0))
+    kept = tmp_path / "kept.json"
+    kept.write_text('{"of another day": []}')
+    monkeypatch.setattr(sys, "argv", [name, "--keep", str(kept), "--shared"])
+    results.measure(name, module.__doc__, module.PARTS)
+    found = results.read(kept)
+    assert set(found) == {"of another day", *module.PARTS}
+    assert capsys.readouterr().out.startswith(module.tables(found))  # what is printed is what is kept
+    for row in results.rows(found):
+        assert "torch" in row["machine"]
+        assert row["shared"] is True

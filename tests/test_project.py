@@ -198,6 +198,7 @@ def test_make_lists_its_targets():
         "bench-cifar10",
         "bench-pixels",
         "bench-pictures",
+        "tables",
         "mutants",
         "constraints",
     ):
