@@ -487,19 +487,21 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "vqvae.load_codes": lambda: dict(path=codes_file(), model=vqvae_()),
     "widgets.explorer": lambda: dict(draw=draw_one, a=(0.0, 1.0, 0.5)),
 }
-for _name, _more in (("PixelCNN", 2), ("GatedPixelCNN", 2), ("PixelCNNpp", 1)):
+for _name, _sizes in (
+    ("PixelCNN", dict(layers=2, kernel=3, first_kernel=3)),
+    ("GatedPixelCNN", dict(layers=2, kernel=3, first_kernel=3)),
+    ("PixelCNNpp", dict(layers=1, scales=2, dropout=share(0.0))),
+):
+    _sizes = dict(levels=4, channels=1, hidden=4, **_sizes)
     _class = getattr(pixelcnn, _name)
-    _sizes = dict(levels=4, channels=1, hidden=4, layers=_more)
-    _sizes |= {"scales": 2, "dropout": 0.0} if _name == "PixelCNNpp" else {"kernel": 3, "first_kernel": 3}
 
     def _model(make=_class, sizes=_sizes):
-        return make(**sizes, labels=2)
+        return make(**plain(sizes), labels=2)
 
     _options = dict(ordered=True, likelihood=word("logistic"), mixtures=2, labels=natural(2))
-    _shares = {"dropout": share(0.0)} if _name == "PixelCNNpp" else {}
     _images = dict(x=whole(4, B, 1, 4, 4), labels=whole(2, B))
     CALLS |= {
-        f"pixelcnn.{_name}": lambda a=_sizes | _shares | _options: a,
+        f"pixelcnn.{_name}": lambda a=_sizes | _options: a,
         f"pixelcnn.{_name}.forward": lambda m=_model, a=_images: dict(self=m(), **a, cached=False),
         f"pixelcnn.{_name}.log_prob": lambda m=_model, a=_images: dict(self=m(), **a),
         f"pixelcnn.{_name}.sample": lambda m=_model: dict(

@@ -115,6 +115,7 @@ def planted_errors_fail(played, caught, claim, old, new, names):
         assert found is None, found[1]
 
     caught(f"{claim}: {old} -> {new}", attempt)
+    print(f"{old} -> {new}\n    {found[1]}")  # pytest -rP shows which check caught it
 
 
 def three_for_each_id(request):

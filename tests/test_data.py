@@ -138,7 +138,7 @@ def test_the_label_is_the_digit_drawn():
 def test_an_unknown_name_is_answered_with_the_known_ones():
     with pytest.raises(
         ValueError,
-        match="unknown image set 'emnist': the known ones are glyphs, glyphs-rgb, mnist, fashion-mnist, cifar10",
+        match="unknown image set 'emnist': the known ones are glyphs, glyphs-rgb, mnist, fashion-mnist, cifar10 and folder:PATH",
     ):
         data.load("emnist")
     with pytest.raises(ValueError, match="is for folder:PATH only"):
@@ -156,7 +156,7 @@ def test_an_unknown_name_is_answered_with_the_known_ones():
         for call in (lambda root: data.load("glyphs", root=root), downloads.folder):
             with pytest.raises(ValueError, match=r"^root=.* was given: use a folder for the image sets\.$"):
                 call(root)
-    with pytest.raises(ValueError, match="name='glyphs' was given: use 'mnist' or 'fashion-mnist' or 'cifar10'"):
+    with pytest.raises(ValueError, match=r"name='glyphs' was given: use 'mnist' or 'fashion-mnist' or 'cifar10'\."):
         data.at_hand("glyphs", otherwise="mnist")
     with pytest.raises(ValueError, match="otherwise='mnist' was given: use 'glyphs' or 'glyphs-rgb'"):
         data.at_hand("mnist", otherwise="mnist")

@@ -16,10 +16,12 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from fresh import Fresh
 from machine import bound_by_modes, posix
 
 from vaelib import data
+from vaelib.classroom.checks import check
 from vaelib.outside import downloads
 
 DRIVER = """
@@ -34,12 +36,13 @@ if most_bytes:  # a write past that fails, as on a full disk
     import resource
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
-C = torchvision.datasets.CIFAR10
 for spec in downloads.REAL.values():
     source = getattr(torchvision.datasets, spec.torchvision_class)
     if issubclass(source, torchvision.datasets.MNIST):  # its files' format, from other addresses
         source.mirrors, source.resources = mirrors, resources
-C.url, C.tgz_md5, C.train_list, C.test_list, C.meta = cifar
+    else:  # a set without a row here must not be fetched from where it really lives
+        for attribute, value in cifars[spec.torchvision_class].items():
+            setattr(source, attribute, value)
 downloads._TIMEOUT_S = timeout
 sys.exit(downloads.main(["download", *names]))
 """
@@ -47,6 +50,44 @@ sys.exit(downloads.main(["download", *names]))
 
 def md5(content):
     return hashlib.md5(content).hexdigest()
+
+
+# sets in CIFAR-10's format: torchvision's class -> the labels in its pickles, and how many of each; those that are read come first
+CIFARS = {"CIFAR10": {"labels": 10}}
+
+
+def cifar(spec):
+    """A set in CIFAR-10's format: its archive, and what torchvision's class is to know of it, ``url`` below the server's address.
+
+    Image k is blank but for row 3, column 4, which has (k + 70 c) mod 251 in channel c; its labels are k mod how many there are.
+    """
+    import torchvision
+
+    source = getattr(torchvision.datasets, spec.torchvision_class)
+    packed, sums = io.BytesIO(), {}
+    with tarfile.open(fileobj=packed, mode="w:gz", compresslevel=1) as tar:
+
+        def add(name, held):
+            content = pickle.dumps(held)
+            sums[name] = md5(content)
+            info = tarfile.TarInfo(f"{spec.folder}/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+        for train, batches in ((True, source.train_list), (False, source.test_list)):
+            for (name, _), of in zip(batches, np.split(np.arange(spec.counts[train]), len(batches)), strict=True):
+                pixels = np.zeros((len(of), 3, 32, 32), np.uint8)
+                pixels[:, :, 3, 4] = (of[:, None] + 70 * np.arange(3)) % 251
+                labels = {key: (of % n).tolist() for key, n in CIFARS[spec.torchvision_class].items()}
+                add(name, {"data": pixels.reshape(len(of), 3072), **labels})
+        add(source.meta["filename"], {source.meta["key"]: ["a", "b"]})
+    return packed.getvalue(), {
+        "url": source.filename,
+        "tgz_md5": md5(packed.getvalue()),
+        "train_list": [[name, sums[name]] for name, _ in source.train_list],
+        "test_list": [[name, sums[name]] for name, _ in source.test_list],
+        "meta": {**source.meta, "md5": sums[source.meta["filename"]]},
+    }
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +104,12 @@ def files():
         images[:, 3, 4] = np.arange(n) % 251
         made[f"{part}-images-idx3-ubyte.gz"] = idx(images)
         made[f"{part}-labels-idx1-ubyte.gz"] = idx((np.arange(n) % 10).astype(np.uint8))
-    archive, lists = io.BytesIO(), {}
-    with tarfile.open(fileobj=archive, mode="w:gz", compresslevel=1) as tar:
-        for name in [f"data_batch_{k}" for k in range(1, 6)] + ["test_batch", "batches.meta"]:
-            batch = {"data": np.zeros((10_000, 3072), np.uint8), "labels": [k % 10 for k in range(10_000)]}
-            content = pickle.dumps({"label_names": list("abcdefghij")} if name == "batches.meta" else batch)
-            lists[name] = md5(content)
-            info = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    made["cifar-10-python.tar.gz"] = archive.getvalue()
-    return made, lists
+    cifars = {}
+    for spec in downloads.REAL.values():
+        if spec.torchvision_class in CIFARS:
+            archive, told = cifar(spec)
+            made[told["url"]], cifars[spec.torchvision_class] = archive, told
+    return made, cifars
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -126,10 +162,8 @@ def server(files):
 
 def start(files, port, root, *names, timeout=10, most_bytes=None, before=(), environment=()):
     """``before``: ports of mirrors that are tried first."""
-    made, lists = files
+    made, cifars = files
     *others, url = [f"http://127.0.0.1:{number}/" for number in (*before, port)]
-    meta = {"filename": "batches.meta", "key": "label_names", "md5": lists["batches.meta"]}
-    batches = [[k, v] for k, v in lists.items() if k.startswith("data")]
     return Fresh(
         DRIVER,
         root=str(root),
@@ -137,13 +171,7 @@ def start(files, port, root, *names, timeout=10, most_bytes=None, before=(), env
         mirrors=[*others, url],
         environment=dict(environment),
         resources=[(n, md5(b)) for n, b in made.items() if "ubyte" in n],
-        cifar=[
-            f"{url}cifar-10-python.tar.gz",
-            md5(made["cifar-10-python.tar.gz"]),
-            batches,
-            [["test_batch", lists["test_batch"]]],
-            meta,
-        ],
+        cifars={name: {**told, "url": url + told["url"]} for name, told in cifars.items()},
         timeout=timeout,
         most_bytes=most_bytes,
     )
@@ -181,6 +209,36 @@ def test_download_load_damage_repair(files, server, tmp_path):
     assert code == 0, err
     assert out.count("is damaged") == 1
     assert torch_equal(data.load("mnist", root=tmp_path).x, images.x)
+
+
+def cifars_come_as_they_were_stored(module, root):
+    for train, n in ((False, 10_000), (True, 50_000)):  # the small one first: planted errors show there
+        for name in (name for name, spec in downloads.REAL.items() if spec.torchvision_class in CIFARS):
+            x, y = module.read(name, train, root)
+            k, (labels, *_) = torch.arange(n), CIFARS[downloads.REAL[name].torchvision_class].values()
+            check("shape", x.shape == (n, 3, 32, 32) and x.dtype == torch.uint8 and y.dtype == torch.int64)
+            check("the labels", y - k % labels, 0)
+            check("red, green and blue", x[:, :, 3, 4].long() - (k[:, None] + 70 * torch.arange(3)) % 251, 0)
+            check("and nothing else", x.sum() - x[:, :, 3, 4].sum(), 0)
+
+
+def test_cifars_come_as_they_were_stored(files, tmp_path, monkeypatch, plant, caught):
+    import torchvision
+
+    made, cifars = files
+    for name, told in cifars.items():
+        with tarfile.open(fileobj=io.BytesIO(made[told["url"]])) as tar:
+            tar.extractall(tmp_path, filter="data")
+        for attribute, value in told.items():
+            monkeypatch.setattr(getattr(torchvision.datasets, name), attribute, value)
+    cifars_come_as_they_were_stored(downloads, tmp_path)
+    for old, new in (
+        ("permute(0, 3, 1, 2)", "permute(0, 3, 2, 1)"),
+        ("permute(0, 3, 1, 2)", "flip(3).permute(0, 3, 1, 2)"),
+        ("torch.as_tensor(dataset.targets)", "torch.as_tensor(dataset.targets) // 2"),
+    ):
+        mutant = plant("vaelib.outside.downloads", old, new)
+        caught(f"{old} -> {new}", lambda mutant=mutant: cifars_come_as_they_were_stored(mutant, tmp_path))
 
 
 def torch_equal(a, b):

@@ -1,6 +1,7 @@
 """The exercises of notebooks 00 to 07 and their marking. (The solutions are run in test_notebooks.py, from the notebooks themselves.)"""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -689,6 +690,8 @@ def test_wrong_answers_get_a_hint(exercise, what, caught):
     assert said, "another assertion than the marker's failed"
     assert said[0].startswith(f"✗ exercise {exercise.__doc__.split()[0]}: ")
     assert hint in said[0]
+    assert not re.match(r"[A-Z][a-z]", said[0].partition(": ")[2])  # after a colon
+    assert said[0].endswith((".", "?", ")"))  # ) after the reader's line
     others = {other for _, other in WRONG[exercise].values()} - {hint}
     assert [other for other in others if other in said[0]] == []  # or the table could not tell two hints apart
 

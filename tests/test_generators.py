@@ -40,19 +40,17 @@ def drawn(name, more, seed, global_seed):
     return result, state_of(given)
 
 
+# "device.seed_everything" seeds the global generators: that is what it is for
+DRAWS = [name for name in CALLS if {"generator", "seed"} & {*arguments(name)} and name != "device.seed_everything"]
 # further calls, where an argument chooses where the numbers come from
 OTHERS = {
+    **{name: [dict(cached=False), dict(given=None, mask=None)] for name in DRAWS if "cached" in arguments(name)},
     "autoencoders.VAE.sample": [dict(pixels=False)],
     "evaluate.nll": [dict(binarize=False, x=binary(3, 1, 4, 4))],
     "glyphs.draw": [dict(rgb=False)],
-    "pixelcnn.PixelCNN.sample": [dict(cached=False), dict(given=None, mask=None)],
-    "pixelcnn.GatedPixelCNN.sample": [dict(cached=False)],
-    "pixelcnn.PixelCNNpp.sample": [dict(cached=False)],
     "train.fit": [dict(loss=noisy, batch_size=7)],  # the noise alone differs
     "quantize.VectorQuantizer.revive": [dict(z_e=normal(1, 2, 2))],  # fewer vectors than words
 }
-# "device.seed_everything" seeds the global generators: that is what it is for
-DRAWS = [name for name in CALLS if {"generator", "seed"} & {*arguments(name)} and name != "device.seed_everything"]
 CASES = [(name, more) for name in DRAWS for more in ({}, *OTHERS.get(name, ()))]
 
 

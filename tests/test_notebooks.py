@@ -8,7 +8,7 @@ import warnings
 
 import nbformat
 import pytest
-from played import FOLDER, LEDGER, code_cells, read
+from played import FOLDER, LEDGER, code_cells, planted_errors_fail, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -83,6 +83,15 @@ def test_every_equation_has_its_check(path):
         assert re.search(rf'check(_mean)?\(\s*f?"{name}: ', checks), name
 
 
+def test_the_check_that_caught_an_error_is_told(capsys):
+    class Notebook:
+        def again(self, old, new, *names):
+            return [True, "✗ AE-1: the sum: 2 is not ≤ 0"]
+
+    planted_errors_fail(Notebook(), lambda *_: None, "AE-1", "right", "wrong", ["cell"])
+    assert capsys.readouterr().out == "right -> wrong\n    ✗ AE-1: the sum: 2 is not ≤ 0\n"
+
+
 # ---- exercises
 
 
@@ -100,11 +109,11 @@ def exercises(path):
 @each_notebook
 def test_the_shown_solutions_are_accepted(path, capsys):
     assert exercises(path)
-    for check, answer, solution in exercises(path):
+    for k, (check, answer, solution) in enumerate(exercises(path), 1):
         module = f"vaelib.classroom.exercises.n{path.stem}"
         imports = f"import math, torch\nimport numpy as np\nfrom {module} import {check}"
         exec(f"{imports}\n{solution}\n{check}({answer})", {})
-        assert capsys.readouterr().out.startswith("✓ exercise")
+        assert capsys.readouterr().out.startswith(f"✓ exercise {path.stem[:2]}.{k}: ")  # numbered as they stand
 
 
 @pytest.mark.parametrize("answer", ["untouched", "wrong"])

@@ -326,6 +326,29 @@ def test_the_glossary_holds():
             assert attributes[-1] in text, f"{notebook} does not speak of {name}"
 
 
+def test_each_real_set_is_named_wherever_they_are_listed(caught):
+    from vaelib import data
+
+    notebook = json.loads((ROOT / "notebooks" / "00_start_here.ipynb").read_text(encoding="utf-8"))
+    places = {
+        "README, Data": README.partition("\n## Data\n")[2].partition("\n## ")[0],
+        "docs/data.md": (ROOT / "docs" / "data.md").read_text(encoding="utf-8"),
+        "make data": re.search(r"^data:.*\n\t.*$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.M)[0],
+        "vaelib.data": data.__doc__,
+        "data.load": data.load.__doc__,
+        "notebook 00, images": "".join(next(c["source"] for c in notebook["cells"] if c["id"] == "images")),
+    }
+
+    def named(name, place):
+        words = re.findall(r"\w+", places[place].lower().replace("-", ""))  # CIFAR-10 for cifar10
+        assert name.replace("-", "") in words, f"{place} does not name {name}"
+
+    for place in places:
+        for name in data.REAL:
+            named(name, place)
+        caught(f"a set that {place} has not heard of", lambda place=place: named("emnist", place))
+
+
 def test_the_recipes_name_what_is_there():
     """Files, commands, and names of the code."""
     code = "\n".join(

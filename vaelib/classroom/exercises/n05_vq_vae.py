@@ -74,7 +74,7 @@ def vq_losses(answer: Callable) -> str:
             gradient = torch.zeros_like(z_e) if gradient is None else gradient
             if not near(gradient, sign * slope, 1e-9):
                 heard = (
-                    "hears it and should not: detach it" if sign == 0 else "gets the wrong gradient: is it detached?"
+                    "hears it and should not: detach it." if sign == 0 else "gets the wrong gradient: is it detached?"
                 )
                 raise Wrong(f"{name} has the right value, but {part} {heard}")
     return "two values, and each heard by the right one alone."
