@@ -185,8 +185,7 @@ def priors_on_words(asked, model, device):
         return f"energy distance {distance}; shared words {shared.mean():.1f}, at most {shared.max():.0f}"
 
     def in_bits(nats):
-        nats = nats / seen[0].numel() / torch.log(torch.tensor(2.0))
-        return f"{nats.mean():.3f} ± {nats.std() / len(nats) ** 0.5:.3f} bits a word"
+        return f"{compare.mean_of(nats / seen[0].numel() / torch.log(torch.tensor(2.0)))} bits a word"
 
     counts = torch.bincount(seen.flatten(), minlength=K) + 1.0
     unigram = (counts / counts.sum()).log()
