@@ -202,8 +202,7 @@ def priors_on_words(asked, model, device):
         return {"energy_distance": distance, "shared_words": (float(shared.mean()), int(shared.max()))}
 
     def in_bits(nats):
-        bits = nats.double() / seen[0].numel() / math.log(2)
-        return {"bits": (float(bits.mean()), float(bits.std()) / len(bits) ** 0.5)}
+        return {"bits": compare.mean_of(nats / seen[0].numel() / math.log(2))}
 
     counts = torch.bincount(seen.flatten(), minlength=K) + 1.0
     unigram = (counts / counts.sum()).log()

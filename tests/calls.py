@@ -19,7 +19,7 @@ from PIL import Image
 from torch import nn
 
 import vaelib
-from vaelib import autoencoders, bounds, data, distributions, nets, pixelcnn, quantize, symbolic, vqvae
+from vaelib import autoencoders, bounds, compare, data, distributions, nets, pixelcnn, quantize, symbolic, vqvae
 from vaelib.classroom import checks, plots, widgets
 from vaelib.outside import console
 
@@ -202,6 +202,10 @@ def codes_file():
     return path
 
 
+def darker(x, generator):
+    return x * torch.rand(x.shape, generator=generator)
+
+
 def draw_one(a):
     return plots.maps({"a": torch.full((2, 2), a)})
 
@@ -370,9 +374,15 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "evaluate.unit_activity": lambda: dict(model=vae(), x=uniform(B, 1, 4, 4)),
     "evaluate.active_units": lambda: dict(model=vae(), x=uniform(B, 1, 4, 4), threshold=level(0.5)),
     "quantize.code_usage": lambda: dict(codes=whole(4, B, 2), size=4),
+    "compare.mean_of": lambda: dict(values=normal(B)),
+    "compare.apart": lambda: dict(a=compare.Estimate(1.0, 0.25), b=compare.Estimate(0.5, 0.75)),
     "compare.energy_distance": lambda: dict(a=normal(B, 2), b=normal(4, 2)),
     "compare.nearest_distance": lambda: dict(a=normal(B, 2), reference=normal(4, 2)),
     "compare.recognisability": lambda: dict(classifier=Judge(), x=uniform(B, 1, 4, 4), labels=2, confidence=share(0.5)),
+    "compare.shuffled_squares": lambda: dict(x=uniform(B, 2, 8, 4), generator=seeded(), side=2),
+    "compare.judge_loss": lambda: dict(
+        others=darker, labels=3, model=Judge(), x=uniform(B, 1, 4, 4), y=whole(3, B), generator=seeded()
+    ),
     "glyphs.draw": lambda: dict(count=2, seed=natural(1), rgb=True),
     "gradients.score_function": lambda: estimator(baseline=0.5),
     "gradients.score_function · baselines": lambda: estimator(baseline={"m": torch.ones(2)}),
@@ -524,6 +534,7 @@ def _fails():
 
 # where calling is not all that there is to it
 USES: dict[str, Callable] = {
+    "compare.judge_loss": lambda others, labels, **batch: compare.judge_loss(others, labels)(**batch),
     "console.bar": counts,
     "data.batchable": lambda x, y: data.batchable(x, y),
     "data.minibatches": lambda x, y, **settings: next(data.minibatches(x, y, **settings)),

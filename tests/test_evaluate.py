@@ -115,7 +115,7 @@ def test_nll_of_a_model_in_float32_is_in_float64():
         ("first = torch.logaddexp(first, log_w.logsumexp(0))", "first = torch.logaddexp(first, log_w.mean(0))"),
         ("ElboTerms).log_px, -1)", "ElboTerms).log_px)"),
         ('_mean("log_px", self.log_px, -1)', '_mean("log_px", self.log_px)'),
-        ("values.std() / math.sqrt(len(values))", "values.std()"),
+        ("mean_of(sign * given", "mean_of(given"),
         (".square().sum().sqrt()) / len(error)", ".mean())"),
         ("ElboTerms).elbo, -1)", "ElboTerms).log_px, -1)"),
     ],

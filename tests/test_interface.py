@@ -25,6 +25,7 @@ DEFAULTS = {
     "evaluate.nll": dict(binarize=False, progress=False),
     "evaluate.active_units": dict(threshold=0.01),  # Burda et al. 2016
     "compare.recognisability": dict(confidence=0.5),
+    "compare.shuffled_squares": dict(side=8),
     "glyphs.draw": dict(rgb=False),
     "gradients.score_function": dict(baseline=0.0),
     "nets.residual_mlp": dict(width=512, blocks=2, dropout=0.1),

@@ -1,10 +1,11 @@
-"""How alike are two sets of images? Energy distance, nearest neighbours, and whether a classifier recognises them."""
+"""How alike are two sets of images? Energy distance, nearest neighbours, and whether a judge, a classifier, recognises them."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from vaelib.nets import eval_mode
@@ -14,13 +15,53 @@ _DISTANCES = 2**22  # between pairs, in memory at once: 32 MiB
 
 
 class Estimate(NamedTuple):
-    """A number and its standard error, in the same unit."""
+    """A number and its standard error, in the same unit; a format, as in f"{estimate:.1f}", is that of both."""
 
     value: float
     error: float
 
+    def __format__(self, form: str) -> str:
+        form = form or ".3f"
+        return f"{self.value:{form}} ± {self.error:{form}}"
+
     def __str__(self) -> str:
-        return f"{self.value:.3f} ± {self.error:.3f}"
+        return format(self)
+
+
+def mean_of(values: torch.Tensor) -> Estimate:
+    """The mean of N independent numbers, such as one for each image, and its standard error.
+
+    The error is s / sqrt(N), with s^2 = sum (v - mean)^2 / (N - 1).
+
+    Args:
+        values: floats (N,), at least one, on any device; NaN gives NaN.
+
+    Returns:
+        both in double precision; the error of a single number is NaN.
+
+    Raises:
+        ValueError: values of another form, or none.
+    """
+    values = given.here("values", given.tensor("values", values, ("N",), least=1)).double()
+    error = float(values.std()) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+    return Estimate(float(values.mean()), error)
+
+
+def apart(a: Estimate, b: Estimate) -> float:
+    """How far estimate ``a`` lies above ``b``, in standard errors of the difference: (a - b) / sqrt(error_a^2 + error_b^2).
+
+    For independent estimates, since only then the variances add. Where there are two numbers for each image, take their differences
+    and ``mean_of`` these: estimates from the same images rise and fall together, and are surer apart than this number says.
+
+    Returns:
+        the number, negative if a lies below b. Where both errors are 0: 0 if the values are equal, else plus or minus infinity.
+
+    Raises:
+        ValueError: a value that is not finite, or an error that is NaN (that of a single number), infinite or negative.
+    """
+    a, b = _estimate("a", a), _estimate("b", b)
+    difference, error = a.value - b.value, math.hypot(a.error, b.error)
+    return difference / error if error else math.copysign(math.inf, difference) if difference else 0.0
 
 
 def energy_distance(a: torch.Tensor, b: torch.Tensor) -> Estimate:
@@ -94,6 +135,74 @@ def recognisability(classifier: nn.Module, x: torch.Tensor, labels: int, confide
             sure.append(p[:, :labels].amax(-1) >= confidence)
     p = float(torch.cat(sure).float().mean())
     return Estimate(p, math.sqrt(p * (1 - p) / len(x)))
+
+
+def shuffled_squares(x: torch.Tensor, generator: torch.Generator | None = None, side: int = 8) -> torch.Tensor:
+    """Each image cut into squares, and put together in an order of its own: the right pieces in the wrong places.
+
+    All orders are equally likely, so some squares may stay where they are.
+
+    Args:
+        x: float images (N, C, H, W), on any device.
+        generator: on the device of ``x``.
+        side: of a square, in pixels; it divides H and W, and leaves more than one square.
+
+    Returns:
+        images of the same shape, with the same pixels.
+
+    Raises:
+        ValueError: images of another form, a side that does not fit, or a generator of another device.
+    """
+    given.tensor("x", x, ("N", "C", "H", "W"), cure=given.AS_FLOAT)
+    given.generator("generator", generator, x.device)
+    height, width = x.shape[2:]
+    if height % (side := given.whole("side", side, 1)) or width % side or height * width <= side**2:
+        raise given.refuse("side", side, f"one that cuts {height}x{width} pixels into whole squares, more than one")
+    squares = F.unfold(x, side, stride=side)  # (N, C side^2, H W / side^2)
+    order = torch.rand(len(x), 1, squares.shape[2], generator=generator, device=x.device).argsort(2)
+    return F.fold(squares.gather(2, order.expand_as(squares)), (height, width), side, stride=side)
+
+
+def judge_loss(others: Callable[..., torch.Tensor], labels: int) -> Callable[..., torch.Tensor]:
+    """The loss that makes a classifier a judge of generated images: beside its labels it learns one more, "none of these".
+
+    A classifier of digits alone calls noise a digit, often with confidence. A judge has seen what is none, and can say so. In half of
+    the steps all images are blurred, each pixel the mean of 3 x 3 (with 0 beyond the edge): decoders blur, so that blur must say
+    nothing about the label. Blurring x alone would: then squares in a wrong order pass for a picture once they are blurred.
+
+    Args:
+        others: ``others(x, generator)`` -> as many images that are none of these, made from x, such as ``shuffled_squares``.
+        labels: how many real ones there are; the label ``labels`` means none of them.
+
+    Returns:
+        ``loss(model, x, y, generator)`` for ``train.fit``: the mean cross-entropy, in nats, of a classifier with ``labels`` + 1 logits
+        on images x (B, C, H, W) under their labels y (B,), and on ``others(x, generator)`` under the last one, x blurred or not.
+
+    Raises:
+        ValueError: no function, or fewer than 1 label; from the loss: images, labels, others or logits of another form.
+    """
+    given.function("others", others, "a function of (x, generator), such as shuffled_squares")
+    labels = given.whole("labels", labels, 1)
+
+    def loss(model: nn.Module, x: torch.Tensor, y: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
+        given.module("model", model)
+        given.tensor("x", x, ("B", "C", "H", "W"), least=1, cure=given.AS_FLOAT)
+        y = given.tensor("y", y, (len(x),), kind="integer", on=x.device, beside="x").long()
+        given.within("y", y, 0, labels - 1, f"labels from 0 to {labels - 1}, of labels={labels}")
+        given.generator("generator", generator, x.device)
+        blurred = torch.rand((), generator=generator, device=x.device) < 0.5
+        shown = torch.where(blurred, F.avg_pool2d(x, 3, stride=1, padding=1), x)
+        none = given.tensor("others(x, generator)", others(shown, generator), x.shape, on=x.device, beside="x")
+        images = torch.cat([shown, none])
+        logits = given.tensor("model(x)", model(images), (len(images), labels + 1))
+        return F.cross_entropy(logits, torch.cat([y, torch.full_like(y, labels)]))
+
+    return loss
+
+
+def _estimate(name: str, estimate: Estimate) -> Estimate:
+    given.instance(name, estimate, Estimate)
+    return Estimate(given.number(f"{name}.value", estimate.value), given.number(f"{name}.error", estimate.error, 0))
 
 
 def _pair(name: str, a: torch.Tensor, other: str, b: torch.Tensor, least: int) -> tuple[torch.Tensor, torch.Tensor]:

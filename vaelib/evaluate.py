@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from vaelib.bounds import ElboTerms, log_weights
-from vaelib.compare import Estimate
+from vaelib.compare import Estimate, mean_of
 from vaelib.data import binarize as draw_pixels
 from vaelib.distributions import Bernoulli, DiagGaussian
 from vaelib.nets import eval_mode
@@ -206,6 +206,4 @@ def active_units(model: nn.Module, x: torch.Tensor, threshold: float = 0.01) -> 
 
 
 def _mean(name: str, values: torch.Tensor, sign: int = 1) -> Estimate:
-    values = sign * given.tensor(name, values, ("N",), least=1)
-    error = float(values.std() / math.sqrt(len(values))) if len(values) > 1 else math.nan
-    return Estimate(float(values.mean()), error)
+    return mean_of(sign * given.tensor(name, values, ("N",), least=1))
