@@ -70,12 +70,12 @@ def measured(path):
 
 
 def tables(found):
-    columns = "notebook; moves; median, CPU s; most, CPU s; median, in bare figures"
+    columns = "notebook; explorer; moves; median, CPU s; most, CPU s; median, in bare figures"
     lines = []
     for notebook, rows in sorted(found.items()):
         for row in rows:
             cells = f"{row['median']:.3f}", f"{row['most']:.3f}", f"{row['median'] / row['bare']:.1f}"
-            lines.append(results.line(notebook, f"{row['moves']}", *cells))
+            lines.append(results.line(notebook, row["explorer"], f"{row['moves']}", *cells))
     return results.table(columns.split("; "), lines)
 
 
