@@ -44,7 +44,22 @@ PLANTED = [
     ("- mean_distance(b, b)", "+ mean_distance(b, b)", "energy"),
     ("for y in b if x is not y", "for y in b", "energy"),
     ("for y in b) for x in a", "for y in a) for x in b", "energy"),
-    ("return (a.value - b.value)", "return (b.value - a.value)", "energy", "prior-match"),
+    ("math.sqrt(a.error**2 + b.error**2)", "(a.error + b.error)", "energy"),
+    ("math.sqrt(a.error**2 + b.error**2)", "(a.error**2 + b.error**2)", "energy"),
+    ("compare.apart(a, b)", "compare.apart(b, a)", "energy"),
+    ("b.error * draws[1]", "b.error * draws[0]", "energy"),
+    (
+        'compare.apart(distance["AE", D], distance["VAE", D])',
+        'compare.apart(distance["VAE", D], distance["AE", D])',
+        "prior-match",
+    ),
+    # the judge
+    ("torch.full_like(y, 10)", "torch.full_like(y, 9)", "classifier", "judge-train"),
+    ("torch.cat([shown, no_digits", "torch.cat([x, no_digits", "classifier", "judge-train"),
+    ("no_digits(shown, generator)])", "no_digits(x, generator)])", "classifier", "judge-train"),
+    ("generator=generator) < 0.5 else x", "generator=generator) < 0.4 else x", "classifier", "judge-train"),
+    ("F.avg_pool2d(x, 3, stride=1, padding=1)", "F.avg_pool2d(x, 5, stride=1, padding=2)", "classifier", "judge-train"),
+    ('blurred", blur(more))', 'blurred", 1 - blur(more))', "judge-tried", "judge-check"),
     # VAE-1
     ("to_mean - 1", "to_mean - mean", "gradients"),
     ("to_log_std - torch.exp(values[1]) * eps", "to_log_std - eps", "gradients"),
@@ -120,6 +135,9 @@ PLANTED = [
     ("- math.log(2 * draws)", "- math.log(draws)", "two-d-check"),
     ("images.flatten(1) @ logits.T", "1.02 * images.flatten(1) @ logits.T", "two-d", "two-d-check"),
     ("(vae_px - elbo)", "(elbo - vae_px)", "two-d-check"),
+    ("ahead.std() / len(ahead) ** 0.5", "ahead.std() / len(ahead)", "two-d-check"),
+    ("ahead.std() / len(ahead) ** 0.5", "ahead.std()", "two-d-check"),
+    ("compare.mean_of(ahead)", "compare.mean_of(ae_px)", "two-d-check"),
     # VAE-6
     ("(log_joint - log_q)", "log_joint", "encoder"),
     ("(log_joint - log_q)", "(log_joint - 2 * log_q)", "encoder"),

@@ -103,7 +103,11 @@ PLANTED = {
     ],
     "β = 1 has": [("beta: r + d", "beta: r + 2 * d", "beta-check"), ("beta: r + d", "beta: 2 * r + d", "beta-check")],
     "β = 1.0 brings": [
-        ("distances[low].value - distances[high].value", "distances[high].value - distances[low].value", "beta-prior")
+        (
+            "compare.apart(distances[low], distances[high])",
+            "compare.apart(distances[high], distances[low])",
+            "beta-prior",
+        )
     ],
     "1 eigenvalues lie": [
         ("/ (2 * sigma**2)", "/ sigma**2", "collapse-linear", "collapse-linear-check"),

@@ -291,9 +291,15 @@ PLANTED = {
         ("against_unigram = -(", "against_unigram = -5 * (", "constant-kl"),
         ("mean_cost - against_unigram", "mean_cost - against_unigram / math.log(2)", "constant-kl"),
     ],
-    "apart: 1": [
-        ("/ math.hypot(a.error, b.error)", "/ (a.error + b.error)", "generate"),
-        ("/ math.hypot(a.error, b.error)", "/ (a.error**2 + b.error**2)", "generate"),
+    "vaelib's shuffled squares": [
+        ("argsort(1)", "argsort(1).argsort(1)", "judge"),  # the way back
+        ("place.copy_(squares[k])", "place.copy_(squares[k].flip(1))", "judge"),
+        ("for j in range(0, W, side)]", "for j in range(0, W, side)][::-1]", "judge"),
+    ],
+    "no square is lost": [("(some, mixed)]", "(some, mixed.roll(1, 3))]", "judge")],
+    "shuffled squares are no digits": [
+        ("compare.shuffled_squares(others, ", "(lambda x, _: x)(others, ", "generate"),
+        ("labels=10).value for images in", "labels=11).value for images in", "generate"),
     ],
     "VQ-10: uniform": [
         ("torch.randint(64, (1000, 8, 8), generator=dice)", 'pages["VQ-VAE"]', "generate"),
@@ -322,7 +328,7 @@ PLANTED = {
         ),
     ],
     "VQ-10: the judge": [
-        ("recognisability(judge, images, labels=10)", "recognisability(judge, held_out, labels=10)", "generate"),
+        ("[k] = compare.recognisability(judge, images,", "[k] = compare.recognisability(judge, held_out,", "generate"),
         (
             'apart(recognised["rebuilt"], recognised["uniform"])',
             'apart(recognised["uniform"], recognised["rebuilt"])',

@@ -55,6 +55,7 @@ def apart_agrees(module):
         (apart_agrees, "math.hypot(a.error, b.error)", "a.error + b.error"),
         (apart_agrees, "math.hypot(a.error, b.error)", "math.sqrt(a.error + b.error)"),
         (apart_agrees, "math.hypot(a.error, b.error)", "max(a.error, b.error)"),
+        (apart_agrees, "math.hypot(a.error, b.error)", "a.error"),
         (apart_agrees, "a.value - b.value", "b.value - a.value"),
         (apart_agrees, "a.value - b.value", "abs(a.value - b.value)"),
         (apart_agrees, "if error else math", "if a.error else math"),
