@@ -59,6 +59,14 @@ PLANTED = [
     ("no_digits(shown, generator)])", "no_digits(x, generator)])", "classifier", "judge-train"),
     ("generator=generator) < 0.5 else x", "generator=generator) < 0.4 else x", "classifier", "judge-train"),
     ("F.avg_pool2d(x, 3, stride=1, padding=1)", "F.avg_pool2d(x, 5, stride=1, padding=2)", "classifier", "judge-train"),
+    (  # a judge that has never seen blur
+        "train.fit(judge, judge_loss,",
+        "train.fit(judge, lambda m, x, y, g: F.cross_entropy(m(torch.cat([x, no_digits(x, g)])), "
+        "torch.cat([y, torch.full_like(y, 10)])),",
+        "judge-train",
+        "judge-tried",
+        "judge-check",
+    ),
     ('blurred", blur(more))', 'blurred", 1 - blur(more))', "judge-tried", "judge-check"),
     # VAE-1
     ("to_mean - 1", "to_mean - mean", "gradients"),

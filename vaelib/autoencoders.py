@@ -47,8 +47,7 @@ class _Autoencoder(nn.Module):
 
     def _encoded(self, x: torch.Tensor) -> torch.Tensor:
         weight = next(self.encoder.parameters(), x)  # a replica of nn.DataParallel has none
-        cure = given.AS_FLOAT
-        given.tensor("x", x, ("B", *self.shape), on=getattr(weight, "device", None), cure=cure)
+        given.tensor("x", x, ("B", *self.shape), on=getattr(weight, "device", None), cure=given.AS_FLOAT)
         out = self.encoder(x.to(weight.dtype))
         given.tensor("the encoder's output", out, (len(x), self.per_latent * self.latent))
         return out if out.dtype == torch.float64 else out.float()

@@ -69,8 +69,7 @@ class VQVAE(nn.Module):
         Raises:
             ValueError: images of another shape, not float, on another device, or outside [0, 1] (looked at on the CPU only).
         """
-        cure = "data.as_float makes images float."
-        given.tensor("x", x, ("B", *self.shape), least=1, on=self._weight.device, cure=cure)
+        given.tensor("x", x, ("B", *self.shape), least=1, on=self._weight.device, cure=given.AS_FLOAT)
         given.within("x", x, 0, 1, "images from 0 to 1, as data.as_float makes them")
         return self.encoder((x - 0.5).to(self._weight.dtype))
 
