@@ -24,7 +24,8 @@ from vaelib.quantize import Quantized, VectorQuantizer
 from vaelib.vqvae import VQVAE
 
 REPEATS, STEPS = 15, 300
-SHAPE = (128, 64, 8, 8)
+SHAPE = (128, 64, 8, 8)  # of the vectors
+BATCH = 128  # of a training step
 
 
 class Textbook(VectorQuantizer):
@@ -116,7 +117,7 @@ def by_library(rows):
 
 
 def steps(device):
-    x = torch.rand(128, 3, 32, 32, device=device)
+    x = torch.rand(BATCH, 3, 32, 32, device=device)
 
     def step(quantizer, last, bf16):
         torch.manual_seed(0)

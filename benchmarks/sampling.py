@@ -32,6 +32,7 @@ NETWORKS = {
 
 TRAINED = {"gated, 64 x 7": lambda: GatedPixelCNN(2), "PixelCNN, 64 x 7": lambda: PixelCNN(2)}
 WIDTHS, BATCHES = (14, 28, 56), (16, 256)  # a GPU: 16 and 1,024
+IMAGES = (32, 1, 28, 28)  # of a training step
 
 
 class WithZeros(nn.Conv2d):
@@ -162,7 +163,7 @@ def training(device):
 
             return run
 
-        x = torch.randint(2, (32, 1, 28, 28), device=device)
+        x = torch.randint(2, IMAGES, device=device)
         arms = {
             "textbook": step(textbook(make()).to(device), False, x),
             "no zeros": step(channels_first(make()).to(device), False, x),

@@ -130,8 +130,8 @@ SMALL = {  # what makes a script of make bench short
     "training": {"IMAGES": 256, "STEPS": 2, "DRAWN": 20},
     "gradients": {"ESTIMATES": 60},
     "likelihood": {},
-    "quantizer": {"STEPS": 2},
-    "sampling": {"WIDTHS": (5, 6), "BATCHES": (2, 3)},
+    "quantizer": {"STEPS": 2, "SHAPE": (2, 64, 4, 4), "BATCH": 2},
+    "sampling": {"WIDTHS": (5, 6), "BATCHES": (2, 3), "IMAGES": (2, 1, 8, 8)},
 }
 
 
