@@ -66,6 +66,12 @@ bench-pixels: $(READY) ## train PixelCNNs on MNIST for an hour each, and renew t
 bench-pictures: $(READY) ## at the size of a paper: pictures over training of a VAE, a VQ-VAE and three priors; stops and goes on
 	@VAELIB_BUDGET=full $(PY) benchmarks/pictures.py --keep && $(PY) benchmarks/tables.py
 
+seeds: $(READY) ## train what notebooks compare from five other seeds: what they put beside their own figures; stops and goes on
+	@$(PY) benchmarks/seeds.py
+
+planted: $(READY) ## for contributors: count anew the planted errors that the notebooks' proofs tell of
+	@$(PY) -m pytest -q --numprocesses auto --maxprocesses 8 --dist loadscope --no-loadscope-reorder --renew-planted notebooks tests/test_0*.py
+
 tables: $(READY) ## render the tables of measured figures from their results files
 	@$(PY) benchmarks/tables.py
 

@@ -41,6 +41,7 @@ OUTSIDE = {
     "causal.Masked.forward": "one of those layers",
     "pixelcnn.*.embed": "one of those functions: forward and sample look at what they are given",
     "pixelcnn.*.features": "another",
+    "telling.OverSeeds.*": "made by over_seeds, of what it has looked at: tests/test_telling.py",
     "nets.*.forward": "layers, as PyTorch's own are: what they are given comes from the layer before",
 }
 # A NamedTuple holds what it is given, and looks at it where it is used: in its methods and properties, which have calls.
@@ -316,6 +317,23 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     ),
     "checks.check_fails": lambda: dict(slip=anything("a"), attempt=any_function(_fails)),
     "checks.headline": lambda: dict(text=anything("a")),
+    "checks.proof": lambda: dict(claim=word("VQ-5")),
+    "checks.planted_errors": dict,
+    "drawings.vq_vae": dict,
+    "drawings.two_stages": dict,
+    "telling.told": lambda: dict(sentence=word("{best} is ahead"), best=anything("FSQ")),
+    "telling.compared": lambda: dict(
+        difference=0.5,
+        noise=positive(0.1),
+        more=word("ahead"),
+        less=word("behind"),
+        level=word("level"),
+        form=word(".2f"),
+    ),
+    "telling.over_seeds": lambda: dict(name=word("a number"), here=0.5),
+    "telling.measured": dict,
+    "telling.kept_runs": dict,
+    "console.show": lambda: dict(text=word("a text"), html=word("<b>a text</b>")),
     "console.say": lambda: dict(text=anything("a"), file=None, flush=anything(False)),
     "console.in_notebook": dict,
     "console.bar": lambda: dict(total=natural(2), done=natural(1), unit=anything("step"), shown=False),
@@ -532,9 +550,15 @@ def _fails():
     checks.check("a", 2.0, 1.0)
 
 
+def proves(claim):
+    with checks.proof(claim):
+        checks.check("a", 1.0, 1.0)
+
+
 # where calling is not all that there is to it
 USES: dict[str, Callable] = {
     "compare.judge_loss": lambda others, labels, **batch: compare.judge_loss(others, labels)(**batch),
+    "checks.proof": proves,
     "console.bar": counts,
     "data.batchable": lambda x, y: data.batchable(x, y),
     "data.minibatches": lambda x, y, **settings: next(data.minibatches(x, y, **settings)),

@@ -78,6 +78,7 @@ LIMIT = "a formula has limits"
 STANDS_IN = "it may lie anywhere and is moved; the device that stands in for another here holds no numbers to move"
 DRAWN = "uint8 images and points of integers can be drawn"
 MANY = "several numbers, integers and conditions are looked at, too"
+OWN = "any words will do, but none"
 ALLOWED: dict[tuple[str, str, str], str] = {
     (r"gradients\.score_function.*", "baseline", r"3|.*: 1\.5"): "a baseline is a number, or a dict of numbers",
     (r"nets\.eval_mode", "model", "NaN weights"): "the weights are not looked at",
@@ -101,6 +102,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "root",
         "a path through a file",
     ): "where nothing can be kept, glyphs are drawn anew, and it says so",
+    (r"checks\.proof|telling\..*|console\.show", "claim|sentence|more|less|level|name|text|html", "another word"): OWN,
     (r"checks\.check.*", "value|samples", r"True|1\.5|a list|two numbers .*|uint8|int32|int64|an infinity .*"): MANY,
     (
         r"evaluate\.Likelihood\..*|compare\.mean_of",

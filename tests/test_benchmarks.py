@@ -6,7 +6,9 @@ import re
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
+import torch
 from fresh import Fresh
 from PIL import Image
 
@@ -158,3 +160,65 @@ def test_the_scripts_that_measure_speed(name, monkeypatch, tmp_path, capsys):
     for row in results.rows(found):
         assert "torch" in row["machine"]
         assert row["shared"] is True
+
+
+TELLING = (
+    """
+import torch
+from vaelib import train
+from vaelib.classroom.checks import check
+from vaelib.classroom.telling import over_seeds
+
+torch.manual_seed(0)
+_ = over_seeds("a start", float(torch.rand(())))
+_ = over_seeds("a draw by which models are judged", float(torch.rand((), generator=torch.Generator().manual_seed(0))))
+_ = over_seeds("threads", torch.get_num_threads())
+model, seen = torch.nn.Linear(1, 1), []
+train.fit(model, lambda m, x, g: (seen.append(x[0, 0]), m(x).square().mean())[1], torch.arange(500.0)[:, None], steps=1, progress=False)
+_ = over_seeds("the first of the first batch", float(seen[0]))
+""",
+    "check('a claim of one seed', False)\nover_seeds('never', 1)",
+    "_ = over_seeds('and on it goes', 1)",
+)
+
+
+def test_runs_of_other_seeds(monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    seeds = importlib.import_module("seeds")
+    for name, cells in (("00_tells", TELLING), ("01_tells_nothing", ["1 / 0"])):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+        nbformat.write(notebook, tmp_path / f"{name}.ipynb")
+    monkeypatch.setattr(seeds, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(seeds, "SEEDS", (1, 2))
+    monkeypatch.setattr(sys, "argv", ["seeds.py", "--file", str(tmp_path / "kept.json")])
+    assert seeds.main() == 0
+    rows = json.loads((tmp_path / "kept.json").read_text())
+    assert [(row["notebook"], row["seed"], row["threads"]) for row in rows] == [
+        ("00_tells", seed, threads) for seed in (1, 2) for threads in (1, 2)
+    ]
+    for row in rows:
+        values = row["values"]
+        start = torch.rand((), generator=torch.Generator().manual_seed(1000 * row["seed"]))
+        assert values["a start"] == float(start)
+        assert values["a draw by which models are judged"] == float(
+            torch.rand((), generator=torch.Generator().manual_seed(0))
+        )
+        assert values["threads"] == row["threads"]
+        assert values["and on it goes"] == 1
+        assert "never" not in values
+        assert row["failed"] == ["a claim of one seed: does not hold"]
+        assert "torch" in row["machine"]
+    assert rows[0]["values"]["the first of the first batch"] != rows[2]["values"]["the first of the first batch"]
+    before = (tmp_path / "kept.json").stat().st_mtime_ns
+    capsys.readouterr()
+    assert seeds.main() == 0  # what is kept is not made again
+    assert (tmp_path / "kept.json").stat().st_mtime_ns == before
+    assert capsys.readouterr().out == ""
+    (tmp_path / "kept.json").write_text(json.dumps(rows[:3]))
+    assert seeds.main() == 0
+    again = json.loads((tmp_path / "kept.json").read_text())
+    assert again == rows  # the same seed gives the same figures
+    monkeypatch.setattr(sys, "argv", ["seeds.py", "01_tells_nothing", "--file", str(tmp_path / "other.json")])
+    with pytest.raises(RuntimeError, match=r"01_tells_nothing, seed 1, 1 thread\(s\): ZeroDivisionError"):
+        seeds.main()
+    assert not (tmp_path / "other.json").exists()

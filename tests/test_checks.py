@@ -5,7 +5,9 @@ import pytest
 import sympy
 import torch
 
-from vaelib.classroom.checks import Failed, check, check_fails, check_mean, headline
+from vaelib.classroom import checks
+from vaelib.classroom.checks import Failed, check, check_fails, check_mean, headline, proof
+from vaelib.outside import console
 
 
 def test_a_passing_check_prints_the_number_and_the_tolerance(capsys):
@@ -194,3 +196,113 @@ def test_check_fails(capsys):
     assert "✓ the slip fails (a mean that is off): the mean: 0.5 against 0.9" in capsys.readouterr().out
     headline("done")
     assert "★ done" in capsys.readouterr().out
+
+
+# ---- several checks of one claim
+
+
+def a_proof():
+    with proof("VQ-5: the nearest word"):
+        check("by loops", [1e-7, -2e-7], 1e-6)
+        check("to the last digit", 0, 0)
+        check("all of them", True)
+        check_mean("by draws", torch.tensor([1.0, -1.0] * 200), 0.0, slip=1.0)
+        check("a gain", 3.0, at_least=2.0)
+        check_fails("a sign <", lambda: [check("passes on the way", True), check("by loops", 2, 1e-6)])
+
+
+def test_checks_of_one_claim_are_told_in_one_line_and_listed(capsys, monkeypatch):
+    monkeypatch.setattr(checks, "planted_errors", lambda: {"VQ-5": (28, 27)})
+    a_proof()
+    line, *listed = capsys.readouterr().out.splitlines()
+    assert line == (
+        "✓ VQ-5: the nearest word · 5 checks hold, nearest its bound 3, at least 2 · 1 slip refused · 27 of 28 planted errors caught"
+    )
+    assert listed == [
+        "  ✓ by loops: 2e-07 ≤ 1e-06",
+        "  ✓ to the last digit: 0 ≤ 0",
+        "  ✓ all of them: holds",
+        "  ✓ by draws: 0 against 0, 0.0 standard errors apart; the slip 1 would be 20",
+        "  ✓ a gain: 3 ≥ 2",
+        "  ✓ the slip fails (a sign <): by loops: 2 is not ≤ 1e-06",
+    ]
+    check("afterwards a check tells itself", True)
+    assert capsys.readouterr().out == "✓ afterwards a check tells itself: holds\n"
+
+
+@pytest.mark.parametrize(
+    ("within", "line"),
+    [
+        (lambda: check("a", True), "✓ words · 1 check holds"),
+        (lambda: check("a", 0.5, 1), "✓ words · 1 check holds, at 0.5 of 1"),
+        (lambda: [check("a", 0.5, 1), check("b", -0.9, 1.5)], "✓ words · 2 checks hold, nearest its bound 0.9 of 1.5"),
+        (lambda: [check("a", -3, at_least=-4), check("b", 0.1, 1)], "✓ words · 2 checks hold, at 0.1 of 1"),
+        (lambda: [check("a", 4, at_least=1), check("b", 9, at_least=6)], "✓ words · 2 checks hold, nearest its bound 9, at least 6"),
+        (lambda: check_mean("a", [1.0, -1.0] * 50 + [9.0], 0.0), "✓ words · 1 check holds, at 0.7 of 4 standard errors"),
+        (lambda: check_fails("a", lambda: check("b", False)), "✓ words · 1 slip refused"),
+        (
+            lambda: [check_fails("a", lambda: check("b", False)), check_fails("c", lambda: check("b", 1, 0))],
+            "✓ words · 2 slips refused",
+        ),
+    ],
+)  # fmt: skip
+def test_a_proof_s_line(within, line, capsys):
+    with proof("words"):
+        within()
+    assert capsys.readouterr().out.splitlines()[0] == line
+
+
+def test_in_a_notebook_a_proof_unfolds(monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr(console, "in_notebook", lambda: True)
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data) if raw else None)
+    a_proof()
+    (data,) = shown
+    assert capsys.readouterr().out == ""
+    first, *listed = data["text/plain"].splitlines()
+    assert len(listed) == 6
+    page = data["text/html"]
+    assert page.startswith(f"<details><summary>{first}</summary>")  # closed
+    assert page.count("<li>") == 6
+    assert "a sign &lt;" in page
+    assert "a sign <" not in page
+
+
+def test_a_failure_in_a_proof_comes_at_once_with_the_claim(capsys):
+    after = []
+    with pytest.raises(Failed, match=r"^✗ VQ-5: by loops: 2 is not ≤ 1$"), proof("VQ-5"):  # noqa: PT012
+        check("first", True)
+        check("by loops", 2, 1)
+        after.append(1)
+    with pytest.raises(AssertionError, match=r"^✗ VQ-5: the slip passes the check: a sign$"), proof("VQ-5"):
+        check_fails("a sign", lambda: check("a", 0, 1))
+    with pytest.raises(ZeroDivisionError), proof("VQ-5"):
+        check("a", 1 / 0, 1)
+    assert not after
+    assert capsys.readouterr().out == ""
+    check("the block is left", True)
+    assert capsys.readouterr().out == "✓ the block is left: holds\n"
+
+
+def test_a_proof_that_proves_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"proof\('VQ-5'\) checked nothing: call check"), proof("VQ-5"):
+        pass
+    with (
+        pytest.raises(ValueError, match=r"proof\('VQ-6'\) lies in the block of proof\('VQ-5'\): end that one first"),
+        proof("VQ-5"),
+        proof("VQ-6"),
+    ):
+        pass
+    for words in ("", " ", None, 5):
+        with pytest.raises(ValueError, match="a claim of the ledger or a few words"), proof(words):
+            pass
+
+
+def test_counts_of_planted_errors_are_of_all_notebooks(monkeypatch, tmp_path):
+    (tmp_path / "planted.json").write_text('{"06": {"AR-1": [5, 5], "AR-2": [1, 1]}, "07": {"AR-1": [4, 3]}}')
+    monkeypatch.setattr(checks, "files", lambda package: tmp_path)
+    checks.planted_errors.cache_clear()
+    try:
+        assert checks.planted_errors() == {"AR-1": (9, 8), "AR-2": (1, 1)}
+    finally:
+        checks.planted_errors.cache_clear()

@@ -122,3 +122,11 @@ def test_say_and_bar_take_what_can_be_said():
 def test_without_a_standard_output_nothing_is_said(monkeypatch):
     monkeypatch.setattr(sys, "stdout", None)  # as under pythonw
     console.say("a − b")
+
+
+def test_what_is_shown_is_its_text_where_there_is_no_page(capsys):
+    console.show("a text", html="<b>a text</b>")
+    assert capsys.readouterr().out == "a text\n"
+    for text, forms in (("", {}), (None, {}), ("a", {"html": ""}), ("a", {"markdown": 5}), ("a", {"latex": "b"})):
+        with pytest.raises(ValueError, match=r"text|html|markdown|form"):
+            console.show(text, **forms)

@@ -81,6 +81,7 @@ LETS_THROUGH = {
     "one_of": [(("A", "AB"), "A"), ((1, (1, 2)), 1), ((None, ["a", None]), None)],
     "flag": [((True,), True), ((np.bool_(False),), False)],
     "text": [(("",), ""), (("a",), "a")],
+    "words": [(("a b",), "a b"), ((" a ",), " a ")],
     "tensor": [
         ((X,), X),
         ((X, ("B", 3)), X),
@@ -200,6 +201,12 @@ REFUSES = {
     "flag": [
         ((value,), f"n={value!r} was given: use True or False.")
         for value in (None, 1, 0, 1.0, "test", "", [], math.nan)
+    ],
+    "words": [
+        ((None,), "n=None was given: use some words."),
+        (("",), "n='' was given: use some words."),
+        ((" \n",), "n=' \\n' was given: use some words."),
+        ((5, "a name"), "n=5 was given: use a name."),
     ],
     "text": [
         ((None,), "n=None was given: use a text."),

@@ -49,6 +49,7 @@ DEFAULTS = {
     "plots.maps": dict(xlabel="column", ylabel="row"),
     "quantize.VectorQuantizer": dict(commitment=0.25),  # van den Oord et al. 2017
     "quantize.VectorQuantizer.revive": dict(below=0.1),
+    "telling.compared": dict(more="ahead", less="behind", level="level", form=".2f"),
     "train.fit": dict(
         batch_size=128,
         lr=1e-3,

@@ -1,21 +1,105 @@
 """Checks of claims. For notebooks and tests only.
 
 A check prints a line that starts with ✓ and carries the measured number, or raises with it. Nothing is ever skipped silently.
+Checks of one claim are told together, in one line that unfolds: ``with proof("VQ-5"): …``.
 """
 
 import contextlib
+import functools
+import html
+import json
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from importlib.resources import files
+from typing import NamedTuple
 
 import numpy as np
 
 from vaelib.outside import given
-from vaelib.outside.console import say
+from vaelib.outside.console import say, show
 
 
 class Failed(AssertionError):
     """What a check raises when its claim does not hold."""
+
+
+class _Held(NamedTuple):
+    """A check that holds: its line, and how near it came to its bound, from 0 to 1, if it has one."""
+
+    line: str
+    nearness: float | None = None
+    bound: str = ""
+    slip: bool = False
+
+
+_open: ContextVar[tuple[str, list[_Held]] | None] = ContextVar(
+    "open", default=None
+)  # the proof whose block is being run
+
+
+@contextlib.contextmanager
+def proof(claim: str) -> Iterator[None]:
+    """Tell the checks in a ``with`` block as one: a line for the claim, which unfolds into theirs.
+
+    The line counts the checks and the slips that were refused, names the check that came nearest to its bound, and says how many
+    errors the course's tests planted in this claim and caught, where they have told (``make planted``). A page folds the list; a
+    terminal, and the stored notebook, have all of it. A check that does not hold raises at once, and its words begin with the claim.
+
+    Args:
+        claim: one claim of the ledger, as in "VQ-5", or a few words.
+
+    Raises:
+        Failed: a check in the block does not hold.
+        ValueError: no words; nothing is checked in the block; or the block lies in that of another proof.
+    """
+    given.words("claim", claim, 'a claim of the ledger or a few words: with proof("VQ-5"):')
+    if (outer := _open.get()) is not None:
+        raise ValueError(f"proof({claim!r}) lies in the block of proof({outer[0]!r}): end that one first.")
+    held: list[_Held] = []
+    token = _open.set((claim, held))
+    try:
+        yield
+    finally:
+        _open.reset(token)
+    if not held:
+        raise ValueError(f"proof({claim!r}) checked nothing: call check, check_mean or check_fails in its block.")
+    _tell(claim, held)
+
+
+def _tell(claim: str, held: list[_Held]) -> None:
+    def counted(number: int, word: str, one: str, many: str) -> str:
+        return f"{number} {word} {one}" if number == 1 else f"{number} {word}s {many}"
+
+    slips = sum(each.slip for each in held)
+    parts = [counted(len(held) - slips, "check", "holds", "hold")] if len(held) > slips else []
+    if bounded := [each for each in held if each.nearness is not None]:
+        nearest = max(bounded, key=lambda each: each.nearness)
+        parts[0] += f", {'nearest its bound' if len(bounded) > 1 else 'at'} {nearest.bound}"
+    if slips:
+        parts.append(counted(slips, "slip", "refused", "refused"))
+    planted, caught = planted_errors().get(claim.partition(":")[0].strip(), (0, 0))
+    if planted:
+        parts.append(f"{caught} of {planted} planted errors caught")
+    line = f"✓ {claim} · " + " · ".join(parts)
+    items = "".join(f"<li>{html.escape(each.line)}</li>" for each in held)
+    show(
+        "\n".join([line, *(f"  ✓ {each.line}" for each in held)]),
+        html=f"<details><summary>{html.escape(line)}</summary><ul>{items}</ul></details>",
+    )
+
+
+@functools.cache
+def planted_errors() -> dict[str, tuple[int, int]]:
+    """Claim -> how many errors the course's tests planted in it, and caught, in all notebooks; as ``make planted`` last found."""
+    told = json.loads(files("vaelib.classroom").joinpath("planted.json").read_text(encoding="utf-8"))
+    sums: dict[str, tuple[int, int]] = {}
+    for claims in told.values():
+        for claim, (planted, caught) in claims.items():
+            before = sums.get(claim, (0, 0))
+            sums[claim] = before[0] + planted, before[1] + caught
+    return sums
 
 
 def check(claim: str, value, tolerance: float | None = None, *, at_least: float | None = None) -> None:
@@ -49,12 +133,21 @@ def check(claim: str, value, tolerance: float | None = None, *, at_least: float 
     if tolerance is not None:
         tolerance = given.number(f"in check({claim!r}), tolerance", tolerance, least=0)
         worst = float(np.abs(numbers).max())
-        _settle(claim, worst <= tolerance, f"{worst:.3g} ≤ {tolerance:.3g}", f"{worst:.3g} is not ≤ {tolerance:.3g}")
+        nearness = (worst / tolerance, f"{worst:.2g} of {tolerance:.2g}") if tolerance else None  # 0 has no inside
+        _settle(
+            claim,
+            worst <= tolerance,
+            f"{worst:.3g} ≤ {tolerance:.3g}",
+            f"{worst:.3g} is not ≤ {tolerance:.3g}",
+            nearness,
+        )
     else:
         at_least = given.number(f"in check({claim!r}), at_least", at_least)
         least, infinite = float(numbers.min()), bool(numbers.max() == math.inf)
         bad = "a value is infinite" if infinite else f"{least:.3g} is not ≥ {at_least:.3g}"
-        _settle(claim, least >= at_least and not infinite, f"{least:.3g} ≥ {at_least:.3g}", bad)
+        # of a bound that is not above 0 nobody can say how near a number is
+        nearness = (at_least / least, f"{least:.3g}, at least {at_least:.3g}") if least >= at_least > 0 else None
+        _settle(claim, least >= at_least and not infinite, f"{least:.3g} ≥ {at_least:.3g}", bad, nearness)
 
 
 def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, exact_error: float = 0.0) -> None:
@@ -89,7 +182,7 @@ def check_mean(claim: str, samples, exact: float, *, slip: float | None = None, 
         told += f"; the slip {slip:.5g} would be {away:.0f}"
         if away < 10:
             _settle(claim, False, "", f"{told}, too close to tell")
-    _settle(claim, True, told, "")
+    _settle(claim, True, told, "", (off / 4, f"{off:.1f} of 4 standard errors"))
 
 
 def check_fails(slip: str, attempt: Callable[[], None]) -> None:
@@ -106,13 +199,18 @@ def check_fails(slip: str, attempt: Callable[[], None]) -> None:
     """
     given.text("slip", slip, "the wrong form, in words")
     given.function("attempt", attempt, "a function of no arguments: check_fails(slip, lambda: check(...))")
+    outer = _open.get()
+    token = _open.set(None)  # what holds on the way to the failure is no part of the proof
     try:
         with contextlib.redirect_stdout(None):
             attempt()
     except Failed as failure:
-        say(f"✓ the slip fails ({slip}): {str(failure).removeprefix('✗ ')}")
-        return
-    raise AssertionError(f"✗ the slip passes the check: {slip}")
+        refused = f"the slip fails ({slip}): {str(failure).removeprefix('✗ ')}"
+    else:
+        raise AssertionError(f"✗ {outer[0] + ': ' if outer else ''}the slip passes the check: {slip}")
+    finally:
+        _open.reset(token)
+    _held(_Held(refused, slip=True))
 
 
 def headline(text: str) -> None:
@@ -147,7 +245,17 @@ def _one(name: str, value) -> float:
     return float(array.item())
 
 
-def _settle(claim: str, holds: bool, good: str, bad: str) -> None:
+def _settle(claim: str, holds: bool, good: str, bad: str, nearness: tuple[float, str] | None = None) -> None:
+    """Raise, or note that the claim holds; ``nearness``: how near its bound, from 0 to 1, and in words."""
     if not holds:
-        raise Failed(f"✗ {claim}: {bad}")
-    say(f"✓ {claim}: {good}")
+        within = _open.get()
+        raise Failed(f"✗ {within[0] + ': ' if within else ''}{claim}: {bad}")
+    _held(_Held(f"{claim}: {good}", *(nearness or ())))
+
+
+def _held(each: _Held) -> None:
+    within = _open.get()
+    if within is None:
+        say(f"✓ {each.line}")
+    else:
+        within[1].append(each)

@@ -109,6 +109,13 @@ def text(name: str, value: Any, use: str = "a text") -> str:
     return value
 
 
+def words(name: str, value: Any, use: str = "some words") -> str:
+    """A str that is not blank."""
+    if not isinstance(value, str) or not value.strip():
+        raise refuse(name, value, use)
+    return value
+
+
 def mapping(name: str, value: Any, use: str, keys: type = str) -> dict:
     """A mapping with at least one entry and keys of one type, as a dict; ``use`` says of what: "label -> images (N, C, H, W)"."""
     if not isinstance(value, Mapping) or not value or not all(isinstance(key, keys) for key in value):
