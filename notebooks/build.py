@@ -191,6 +191,13 @@ def judged(notebook: nbformat.NotebookNode, seconds: float, problem: str) -> Out
         if output.output_type == "stream" and output.name == "stdout"
         for line in output.text.splitlines()
     ]
+    # a proof's line stands in a display that unfolds, with its checks below it
+    proofs = [
+        line
+        for output in outputs
+        if (text := str(output.get("data", {}).get("text/plain", ""))).startswith("✓ ")
+        for line in text.splitlines()[1:]
+    ]
     stars = [line[2:] for line in lines if line.startswith("★ ")]
     figures = sum(line.startswith("Figure: ") for line in lines)
     pictures = sum("image/png" in output.get("data", {}) for output in outputs)
@@ -202,7 +209,7 @@ def judged(notebook: nbformat.NotebookNode, seconds: float, problem: str) -> Out
     return Outcome(
         notebook,
         seconds,
-        sum(line.startswith("✓") for line in lines),
+        sum(line.startswith("✓") for line in lines) + sum(line.startswith("  ✓") for line in proofs),
         sum(line.startswith(("○ exercise", "◐ exercise")) for line in lines),
         stars[-1] if stars else "",
         problem,

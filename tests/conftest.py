@@ -4,6 +4,7 @@ import atexit
 import contextlib
 import inspect
 import io
+import json
 import os
 import shutil
 import signal
@@ -23,7 +24,7 @@ atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402
 from nbval.plugin import IPyNbFile  # noqa: E402
-from played import FOLDER, HANDED_OVER, NothingPlanted, Played  # noqa: E402
+from played import FOLDER, HANDED_OVER, KEPT, NothingPlanted, Played, told_of  # noqa: E402
 
 TALLY = {"planted": 0, "caught": 0}
 
@@ -135,6 +136,17 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(("claim", "old", "new", "names"), each)
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--renew-planted",
+        action="store_true",
+        help="keep how many planted errors each claim caught, for the notebooks' proofs to tell",
+    )
+
+
+BY_CLAIM: dict[str, dict[str, list[int]]] = {}  # notebook -> claim -> planted, caught; here, where reports arrive
+
+
 SECONDS: dict[tuple[str, str], float] = {}  # (part, kind) -> of all its tests; here, where reports arrive
 
 
@@ -142,6 +154,11 @@ def pytest_runtest_logreport(report):
     planted = "test_planted_errors[" in report.nodeid
     key = part_of(report.nodeid), "cells" if ".ipynb::" in report.nodeid else "planted" if planted else "other tests"
     SECONDS[key] = SECONDS.get(key, 0.0) + report.duration
+    claim = dict(report.user_properties).get("claim", "")
+    if claim and report.when == "call" and claim in told_of(key[0]):
+        counts = BY_CLAIM.setdefault(key[0], {}).setdefault(claim, [0, 0])
+        counts[0] += 1
+        counts[1] += report.passed
 
 
 def pytest_sessionfinish(session):
@@ -149,6 +166,9 @@ def pytest_sessionfinish(session):
         kernel.stop()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["tally"] = TALLY
+    elif session.config.getoption("renew_planted") and session.exitstatus == pytest.ExitCode.OK:
+        kept = json.loads(KEPT.read_text(encoding="utf-8")) | BY_CLAIM
+        KEPT.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n", encoding="utf-8")
     if session.exitstatus == pytest.ExitCode.INTERRUPTED:
         session.exitstatus = 130  # as a shell has it
         if not hasattr(session.config, "workeroutput"):

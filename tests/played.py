@@ -6,6 +6,7 @@ notebook and its planted errors together, and hands out the errors one by one.
 """
 
 import ast
+import functools
 import re
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import nbformat
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
+KEPT = FOLDER.parent / "vaelib" / "classroom" / "planted.json"  # what the proofs tell of the planted errors
 LEDGER = {
     "01_ae_vs_vae": ["AE-1", "AE-2", "AE-3", "VAE-1", "VAE-2", "VAE-3", "VAE-4", "VAE-5", "VAE-6"],
     "02_elbo": [f"ELBO-{k}" for k in range(1, 18)],
@@ -32,6 +34,18 @@ def read(path):
 
 def code_cells(path):
     return [cell for cell in read(path).cells if cell.cell_type == "code"]
+
+
+def claim_of(words):
+    """The claim of the ledger that a check's words begin with, or the words: as in vaelib.classroom.checks."""
+    return words.partition(":")[0].strip()
+
+
+@functools.cache
+def told_of(stem):
+    """The claims of a notebook whose planted errors are counted: those of the ledger, and those that have a proof of their own."""
+    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{stem}.ipynb"))
+    return {*LEDGER.get(stem, ()), *map(claim_of, re.findall(r'\bproof\(\s*f?"([^"]+)"', source))}
 
 
 HANDED_OVER: dict[str, RunningKernel] = {}  # notebook -> the kernel in which nbval has run it
@@ -105,8 +119,9 @@ class Played:
         self.kernel.stop()
 
 
-def planted_errors_fail(played, caught, claim, old, new, names):
+def planted_errors_fail(played, caught, record_property, claim, old, new, names):
     """Cells with a planted error fail the check of the claim that it was planted in; another one's will not do."""
+    record_property("claim", claim_of(claim or ""))
     found = played.again(old, new, *names)
 
     def attempt():
@@ -125,10 +140,34 @@ def three_for_each_id(request):
     assert all(len(set(errors)) >= 3 for errors in planted.values())
 
 
+def claims_of(source):
+    """The words of each check of a cell, with those of the proof around it; of an f-string, what stands before its first brace."""
+    found = []
+
+    def words(node):
+        first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else node
+        return first.value if isinstance(first, ast.Constant) else ""
+
+    def look(node, within):
+        if isinstance(node, ast.Lambda):  # the attempt of check_fails
+            return
+        if isinstance(node, ast.With):
+            for item in node.items:
+                call = item.context_expr
+                if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "proof":
+                    within = f"{words(call.args[0])}: "
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("check", "check_mean"):
+            found.append(within + words(node.args[0]))
+        for child in ast.iter_child_nodes(node):
+            look(child, within)
+
+    look(ast.parse(source), "")
+    return found
+
+
 def one_for_each_claim(request):
     """Every check has a planted error, but for those of a loop, which stand there once."""
-    source = "\n".join(cell.source for cell in code_cells(FOLDER / f"{request.module.STEM}.ipynb"))
-    claims = re.findall(r'(?<!: )check(?:_mean)?\(\s*f?"([^"{]*)', source)
+    claims = [c for cell in code_cells(FOLDER / f"{request.module.STEM}.ipynb") for c in claims_of(cell.source)]
     known = list(request.module.PLANTED)
     assert [c for c in claims if not any(c.startswith(k) or k.startswith(c) for k in known)] == []
 

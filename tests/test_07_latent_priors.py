@@ -4,176 +4,330 @@ from played import answers_are_marked, one_for_each_claim, planted_errors_fail, 
 
 STEM = "07_latent_priors"
 PLANTED = {
-    "the pages that": [("save_codes(path, vq, pages)", "save_codes(path, vq, pages.flip(0))", "save")],
-    "pages of another": [("load_codes(path, other)", "load_codes(path, vq)", "save")],
-    "the transformer draws": [
-        ("p = self(words)[:, -1]", "p = self(words)[:, 0]", "transformer", "transformer-samples"),
-        ("[:, -1].softmax(-1)", "[:, -1].mul(2).softmax(-1)", "transformer", "transformer-samples"),
-        ("words = pages.flatten(1)", "words = pages.flatten(1).flip(1)", "transformer", "transformer-samples"),
+    "saved pages: the pages that": [("save_codes(path, vq, pages)", "save_codes(path, vq, pages.flip(0))", "save")],
+    "saved pages: pages of another": [("load_codes(path, other)", "load_codes(path, vq)", "save")],
+    "the transformer's samples: the transformer draws": [
+        (
+            "p = self(words)[:, -1]",
+            "p = self(words)[:, 0]",
+            "transformer",
+            "transformer-sums",
+            "transformer-proof",
+            "transformer-samples-proof",
+        ),
+        (
+            "[:, -1].softmax(-1)",
+            "[:, -1].mul(2).softmax(-1)",
+            "transformer",
+            "transformer-sums",
+            "transformer-proof",
+            "transformer-samples-proof",
+        ),
+        (
+            "words = pages.flatten(1)",
+            "words = pages.flatten(1).flip(1)",
+            "transformer",
+            "transformer-sums",
+            "transformer-proof",
+            "transformer-samples-proof",
+        ),
     ],
     "AR-1: the transformer": [
-        ("words[:, :-1]", "words[:, 1:]", "transformer"),
-        (".log_softmax(-1)", ".log_softmax(1)", "transformer"),
-        ("mask=mask, is_causal=self.causal", "mask=None, is_causal=False", "transformer"),
-        (".sum((1, 2))", ".mean((1, 2))", "transformer"),
+        ("words[:, :-1]", "words[:, 1:]", "transformer", "transformer-sums", "transformer-proof"),
+        (".log_softmax(-1)", ".log_softmax(1)", "transformer", "transformer-sums", "transformer-proof"),
+        (
+            "mask=mask, is_causal=self.causal",
+            "mask=None, is_causal=False",
+            "transformer",
+            "transformer-sums",
+            "transformer-proof",
+        ),
+        (".sum((1, 2))", ".mean((1, 2))", "transformer", "transformer-sums", "transformer-proof"),
     ],
-    "unigram: entropy": [
-        ("(counts + 1) / (counts.sum() + K)", "(counts + 1) / counts.sum()", "bits"),
-        ("torch.bincount(held_out.flatten()", "torch.bincount(pages.flatten()", "bits"),
-        ("torch.bincount(pages.flatten()", "torch.bincount(test_pages.flatten()", "bits"),
-        ("(counts + 1) / (counts.sum() + K)", "(counts + 1000) / (counts.sum() + 1000 * K)", "bits"),
+    "bits a word: unigram: entropy": [
+        ("(counts + 1) / (counts.sum() + K)", "(counts + 1) / counts.sum()", "bits-parts", "bits", "bits-proof"),
+        ("torch.bincount(held_out.flatten()", "torch.bincount(pages.flatten()", "bits-parts", "bits", "bits-proof"),
+        ("torch.bincount(pages.flatten()", "torch.bincount(test_pages.flatten()", "bits-parts", "bits", "bits-proof"),
+        (
+            "(counts + 1) / (counts.sum() + K)",
+            "(counts + 1000) / (counts.sum() + 1000 * K)",
+            "bits-parts",
+            "bits",
+            "bits-proof",
+        ),
     ],
     "bits a word": [
-        ("nats / 64 / math.log(2)", "nats / 64", "bits"),
-        ("nats / 64 / math.log(2)", "nats / 32 / math.log(2)", "bits"),
+        ("nats / 64 / math.log(2)", "nats / 64", "bits-parts", "bits", "bits-proof"),
+        ("nats / 64 / math.log(2)", "nats / 32 / math.log(2)", "bits-parts", "bits", "bits-proof"),
     ],
-    "every learned": [('(word_bits["unigram"] - word_bits[arm])', '(word_bits[arm] - word_bits["unigram"])', "bits")],
+    "bits a word: every learned": [
+        (
+            '(word_bits["unigram"] - word_bits[arm])',
+            '(word_bits[arm] - word_bits["unigram"])',
+            "bits-parts",
+            "bits",
+            "bits-proof",
+        )
+    ],
     "VQ-10: PixelCNN: nearer": [
         (
             'found["uniform"]["distance"], found[arm]["distance"]',
             'found[arm]["distance"], found["uniform"]["distance"]',
-            "verdict",
+            "verdict-proof",
         ),
-        ('found["uniform"]["distance"]', 'found["gated"]["distance"]', "verdict"),
-        ('apart(found["uniform"]["distance"], ', 'apart(found["real"]["distance"], ', "verdict"),
+        ('found["uniform"]["distance"]', 'found["gated"]["distance"]', "verdict-proof"),
+        ('apart(found["uniform"]["distance"], ', 'apart(found["real"]["distance"], ', "verdict-proof"),
     ],
     "VQ-10: PixelCNN: more": [
-        ('found["uniform"]["recognised"])', 'found["rebuilt"]["recognised"])', "verdict"),
-        ('found["uniform"]["recognised"])', 'found["gated"]["recognised"])', "verdict"),
-        ("labels=10)", "labels=11)", "scores", "verdict"),
+        ('found["uniform"]["recognised"])', 'found["rebuilt"]["recognised"])', "verdict-proof"),
+        ('found["uniform"]["recognised"])', 'found["gated"]["recognised"])', "verdict-proof"),
+        ("labels=10)", "labels=11)", "scores-parts", "scores-drawn", "scores", "verdict-proof"),
     ],
-    "rebuilt pages": [('- found["rebuilt"]["recognised"]', '- found["PixelCNN"]["recognised"]', "verdict")],
-    "copying shows": [
-        (".sum(1).max()", ".sum(1).min()", "scores", "verdict"),
-        ("shared_words(pages[:20]", "shared_words(test_pages[:20]", "verdict"),
+    "copies: rebuilt pages": [
+        ('- found["rebuilt"]["recognised"]', '- found["PixelCNN"]["recognised"]', "verdict-proof")
     ],
-    "no prior copies": [
+    "copies: copying shows": [
+        (".sum(1).max()", ".sum(1).min()", "scores-parts", "scores-drawn", "scores", "verdict-proof"),
+        ("shared_words(pages[:20]", "shared_words(test_pages[:20]", "verdict-proof"),
+    ],
+    "copies: no prior copies": [
         (
             "prior.sample(N, (8, 8), generator=torch.Generator(device).manual_seed(2))[:, 0].cpu()",
             "pages[:N]",
+            "scores-parts",
+            "scores-drawn",
             "scores",
-            "verdict",
+            "verdict-proof",
         )
     ],
-    "nor is": [
+    "copies: nor is": [
         (
             "prior.sample(N, (8, 8), generator=torch.Generator(device).manual_seed(2))[:, 0].cpu()",
             "torch.cat((pages[:5], test_pages[5:N]))",
+            "scores-parts",
+            "scores-drawn",
             "scores",
-            "verdict",
+            "verdict-proof",
         )
     ],
-    "the pixels' likelihood": [
-        ("(2 * x_hat - 1)", "(1 - 2 * x_hat)", "pixels"),
-        ("(2 * x_hat - 1)", "(2 * x_hat - 1.1)", "pixels"),
-        ("levels = 256", "levels = 257", "pixels"),
+    "the likelihood of pixels: the pixels' likelihood": [
+        ("(2 * x_hat - 1)", "(1 - 2 * x_hat)", "pixels-parts", "pixels", "pixels-proof"),
+        ("(2 * x_hat - 1)", "(2 * x_hat - 1.1)", "pixels-parts", "pixels", "pixels-proof"),
+        ("levels = 256", "levels = 257", "pixels-parts", "pixels", "pixels-proof"),
     ],
-    "no scale": [
-        ("torch.linspace(-5, 0, 51)", "torch.linspace(-5, -3, 51)", "pixels"),
-        ("likely.view(-1, len(tried)).argmax(1)", "likely.view(len(tried), -1).argmax(0)", "pixels"),
+    "the likelihood of pixels: no scale": [
+        ("torch.linspace(-5, 0, 51)", "torch.linspace(-5, -3, 51)", "pixels-parts", "pixels", "pixels-proof"),
+        (
+            "likely.view(-1, len(tried)).argmax(1)",
+            "likely.view(len(tried), -1).argmax(0)",
+            "pixels-parts",
+            "pixels",
+            "pixels-proof",
+        ),
     ],
-    "every code": [("decoded(test_pages[:N]).cpu()", "(1 - decoded(test_pages[:N]).cpu())", "whole")],
-    "no part": [("exact_nats = -torch.cat", "exact_nats = torch.cat", "whole")],
-    "the model is": [
-        ("(counted.double() / counted.double().sum())", "(counted.double() / len(noisy))", "toy-bound"),
-        ("log_joint = log_prior + ", "log_joint = ", "toy-bound"),
+    "the parts of a code: every code": [
+        ("decoded(test_pages[:N]).cpu()", "(1 - decoded(test_pages[:N]).cpu())", "whole-parts", "whole", "whole-proof")
+    ],
+    "the parts of a code: no part": [
+        ("exact_nats = -torch.cat", "exact_nats = torch.cat", "whole-parts", "whole", "whole-proof")
+    ],
+    "all images listed: the model is": [
+        (
+            "(counted.double() / counted.double().sum())",
+            "(counted.double() / len(noisy))",
+            "toy-bound",
+            "toy-bound-proof",
+        ),
+        ("log_joint = log_prior + ", "log_joint = ", "toy-bound", "toy-bound-proof"),
     ],
     "AR-7: the two-part": [
-        ("two_part = log_joint.gather", "two_part = (log_joint - log_prior).gather", "toy-bound"),
-        ("exact - two_part, at_least=0", "two_part - exact, at_least=0", "toy-bound"),
+        ("two_part = log_joint.gather", "two_part = (log_joint - log_prior).gather", "toy-bound", "toy-bound-proof"),
+        ("exact - two_part, at_least=0", "two_part - exact, at_least=0", "toy-bound", "toy-bound-proof"),
         (
             "two_part = log_joint.gather(1, written[:, None])[:, 0]",
             "two_part = log_joint.gather(1, written[:, None])[:, 0] * math.log(2)",
             "toy-bound",
+            "toy-bound-proof",
         ),
     ],
     "AR-7: the slack": [
-        ("log_joint.softmax(1)", "(log_joint - log_prior).softmax(1)", "toy-bound"),
-        ("log_joint.softmax(1)", "log_joint.softmax(0)", "toy-bound"),
-        ("+ posterior.log()", "- posterior.log()", "toy-bound"),
+        ("log_joint.softmax(1)", "(log_joint - log_prior).softmax(1)", "toy-bound", "toy-bound-proof"),
+        ("log_joint.softmax(1)", "log_joint.softmax(0)", "toy-bound", "toy-bound-proof"),
+        ("+ posterior.log()", "- posterior.log()", "toy-bound", "toy-bound-proof"),
     ],
     "AR-7: what is": [
-        ("torch.multinomial(log_prior.exp(),", "torch.multinomial(torch.ones(5),", "toy-seen"),
-        ("ink.logits.sigmoid()[word]", "(-ink.logits).sigmoid()[word]", "toy-seen"),
+        ("torch.multinomial(log_prior.exp(),", "torch.multinomial(torch.ones(5),", "toy-seen", "toy-seen-proof"),
+        ("ink.logits.sigmoid()[word]", "(-ink.logits).sigmoid()[word]", "toy-seen", "toy-seen-proof"),
         (
             "torch.bernoulli(ink.logits.sigmoid()[word], generator=generator)",
             "(ink.logits[word] > 0).double()",
             "toy-seen",
+            "toy-seen-proof",
         ),
-        ("two_part.exp().sum()", "exact.exp().sum()", "toy-bound", "toy-seen"),
+        ("two_part.exp().sum()", "exact.exp().sum()", "toy-bound", "toy-bound-proof", "toy-seen", "toy-seen-proof"),
     ],
-    "here both": [
+    "the parts of a code: here both": [
         (
             'min(both_bounds) - float(sum(bits["PixelCNN on pixels"]).mean())',
             'float(sum(bits["PixelCNN on pixels"]).mean()) - min(both_bounds)',
+            "whole-parts",
             "whole",
+            "whole-proof",
         ),
-        ('sum(bits["PixelCNN on pixels"])', 'sum(bits["VAE"])', "whole"),
-        ("per_dim(exact_nats))", "per_dim(1.1 * exact_nats))", "whole"),
+        ('sum(bits["PixelCNN on pixels"])', 'sum(bits["VAE"])', "whole-parts", "whole", "whole-proof"),
+        ("per_dim(exact_nats))", "per_dim(1.1 * exact_nats))", "whole-parts", "whole", "whole-proof"),
     ],
-    "the prior's part, from": [("held.shape[1:]", "held.shape[2:]", "whole"), ("/ 3072", "/ 1024", "whole")],
-    "learned priors": [("mean()) for arm in arms]", 'mean()) for arm in ("PixelCNN", "uniform")]', "whole")],
-    "the VAE's first": [
-        ("(per_dim(kl.double().cpu())", "(per_dim(0 * kl.double().cpu())", "whole"),
-        ("(per_dim(kl.double().cpu())", "(-per_dim(kl.double().cpu())", "whole"),
+    "the parts of a code: the prior's part, from": [
+        ("held.shape[1:]", "held.shape[2:]", "whole-parts", "whole", "whole-proof"),
+        ("/ 3072", "/ 1024", "whole-parts", "whole", "whole-proof"),
+    ],
+    "the parts of a code: learned priors": [
+        (
+            "mean()) for arm in arms]",
+            'mean()) for arm in ("PixelCNN", "uniform")]',
+            "whole-parts",
+            "whole",
+            "whole-proof",
+        )
+    ],
+    "the parts of a code: the VAE's first": [
+        ("(per_dim(kl.double().cpu())", "(per_dim(0 * kl.double().cpu())", "whole-parts", "whole", "whole-proof"),
+        ("(per_dim(kl.double().cpu())", "(-per_dim(kl.double().cpu())", "whole-parts", "whole", "whole-proof"),
         (
             "(per_dim(kl.double().cpu()), per_dim(-log_px.double().cpu()))",
             "(per_dim(-log_px.double().cpu()), per_dim(kl.double().cpu()))",
+            "whole-parts",
             "whole",
+            "whole-proof",
         ),
     ],
-    "the true rows": [
+    "true rows: the true rows": [
         (
             'torch.where(row < r, test_pages[:N], drawn_pages["uniform"])',
             'torch.where(row < r, drawn_pages["uniform"], test_pages[:N])',
+            "swap-parts",
             "swap",
+            "swap-proof",
         ),
-        (".expand(8, 8)", ".expand(8, 8).T", "swap"),
-        ("mask=row < r", "mask=row > r", "swap"),
+        (".expand(8, 8)", ".expand(8, 8).T", "swap-parts", "swap", "swap-proof"),
+        ("mask=row < r", "mask=row > r", "swap-parts", "swap", "swap-proof"),
     ],
-    "the others are": [("row < r", "row <= r", "swap")],
-    "bits a word, as": [('cause_bits["as above"][1] - float', 'cause_bits["as above"][0] - float', "causes-check")],
-    "with all 8": [("partly[best][8] == test_pages[:N]", "partly[best][8] == test_pages[1 : N + 1]", "swap")],
-    "with drawn words": [('apart(swapped[best][0]["distance"]', 'apart(swapped[best][8]["distance"]', "swap")],
-    "rebuilt ones": [
-        ("(decoded(held_out), data", "(data.as_float(test_set.x[:1000]).to(device), data", "swap"),
-        ("compare.apart(*thousand)", "compare.apart(*reversed(thousand))", "swap"),
+    "true rows: the others are": [("row < r", "row <= r", "swap-parts", "swap", "swap-proof")],
+    "the causes: bits a word, as": [
+        ('cause_bits["as above"][1] - float', 'cause_bits["as above"][0] - float', "causes-check", "causes-check-proof")
     ],
-    "the prior's part is": [("to_prior - to_decoder", "to_decoder - to_prior", "swap")],
-    "few images": [("test_bits - train_bits", "train_bits - test_bits", "causes-check")],
-    "all images": [('gaps["as above"], 0.1', 'gaps["1/24 of the images"], 0.1', "causes-check")],
-    "even then": [("spare = usual - ", "spare = usual - 64 + 0 * ", "causes-check")],
-    "a quarter of": [('worse["1/4 of the images"], 0.1', 'worse["1/24 of the images"], 0.1', "causes-check")],
-    "the three": [('test_bits - cause_bits["as above"][1]', 'cause_bits["as above"][1] - test_bits', "causes-check")],
-    "nothing is lost": [("F.pixel_shuffle(blocks[:100], 2)", "F.pixel_shuffle(blocks[:100].flip(1), 2)", "size")],
-    "small pages": [
-        ('lost["8 x 8"]["bits"] / lost["4 x 4"]["bits"]', 'lost["4 x 4"]["bits"] / lost["8 x 8"]["bits"]', "size-check")
+    "true rows: with all 8": [
+        (
+            "partly[best][8] == test_pages[:N]",
+            "partly[best][8] == test_pages[1 : N + 1]",
+            "swap-parts",
+            "swap",
+            "swap-proof",
+        )
     ],
-    "and a worse": [
+    "true rows: with drawn words": [
+        ('apart(swapped[best][0]["distance"]', 'apart(swapped[best][8]["distance"]', "swap-parts", "swap", "swap-proof")
+    ],
+    "true rows: rebuilt ones": [
+        (
+            "(decoded(held_out), data",
+            "(data.as_float(test_set.x[:1000]).to(device), data",
+            "swap-parts",
+            "swap",
+            "swap-proof",
+        ),
+        ("compare.apart(*thousand)", "compare.apart(*reversed(thousand))", "swap-parts", "swap", "swap-proof"),
+    ],
+    "true rows: the prior's part is": [
+        ("to_prior - to_decoder", "to_decoder - to_prior", "swap-parts", "swap", "swap-proof")
+    ],
+    "the causes: few images": [
+        ("test_bits - train_bits", "train_bits - test_bits", "causes-check", "causes-check-proof")
+    ],
+    "the causes: all images": [
+        ('gaps["as above"], 0.1', 'gaps["1/24 of the images"], 0.1', "causes-check", "causes-check-proof")
+    ],
+    "the causes: even then": [("spare = usual - ", "spare = usual - 64 + 0 * ", "causes-check", "causes-check-proof")],
+    "the causes: a quarter of": [
+        ('worse["1/4 of the images"], 0.1', 'worse["1/24 of the images"], 0.1', "causes-check", "causes-check-proof")
+    ],
+    "the causes: the three": [
+        (
+            'test_bits - cause_bits["as above"][1]',
+            'cause_bits["as above"][1] - test_bits',
+            "causes-check",
+            "causes-check-proof",
+        )
+    ],
+    "blocks into channels: nothing is lost": [
+        (
+            "F.pixel_shuffle(blocks[:100], 2)",
+            "F.pixel_shuffle(blocks[:100].flip(1), 2)",
+            "size-parts",
+            "size",
+            "size-proof",
+        )
+    ],
+    "shorter pages: small pages": [
+        (
+            'lost["8 x 8"]["bits"] / lost["4 x 4"]["bits"]',
+            'lost["4 x 4"]["bits"] / lost["8 x 8"]["bits"]',
+            "size-check",
+            "size-check-proof",
+        )
+    ],
+    "shorter pages: and a worse": [
         (
             'lost["4 x 4"]["error"] / lost["8 x 8"]["error"]',
             'lost["8 x 8"]["error"] / lost["4 x 4"]["error"]',
             "size-check",
+            "size-check-proof",
         )
     ],
-    "of samples": [('["4 x 4"]["sampled"]["recognised"]', '["8 x 8"]["sampled"]["recognised"]', "size-check")],
-    "and yet": [('["4 x 4"]["sampled"]["distance"], lost', '["4 x 4"]["rebuilt"]["recognised"], lost', "size-check")],
-    "the past": [
-        ("compare.mean_of(lower_drawn - upper_drawn)", "compare.mean_of(upper_drawn - lower_drawn)", "halves"),
-        ("agreeing(below.values())", "agreeing([codes.flip(0) for codes in below.values()])", "halves"),
+    "shorter pages: they are farther": [
+        (
+            '["4 x 4"]["sampled"]["distance"], lost',
+            '["4 x 4"]["rebuilt"]["recognised"], lost',
+            "size-check",
+            "size-check-proof",
+        )
     ],
-    "the labelled": [("log_each.argmax(0)", "log_each.argmin(0)", "labels-check")],
-    "what the label": [
-        ("(log_each.logsumexp(0) - math.log(10))", "log_each.mean(0)", "labels-check"),
-        ("(log_each.logsumexp(0) - math.log(10))", "log_each.logsumexp(0)", "labels-check"),
-        ("gather(0, test_set.y[None, :N])", "gather(0, named[None])", "labels-check"),
+    "given halves: the past": [
+        (
+            "compare.mean_of(lower_drawn - upper_drawn)",
+            "compare.mean_of(upper_drawn - lower_drawn)",
+            "halves-parts",
+            "halves",
+            "halves-proof",
+        ),
+        (
+            "agreeing(below.values())",
+            "agreeing([codes.flip(0) for codes in below.values()])",
+            "halves-parts",
+            "halves",
+            "halves-proof",
+        ),
     ],
-    "labels are": [("seen == wanted", "seen == wanted.flip(0)", "labels-figure")],
-    "what was given": [("mask=mask)", "mask=~mask)", "halves")],
-    "drawn words": [
-        ("one, two = completed(~half, test_pages[:N], 6)", "one, two = completed(~half, test_pages[:N], 7)", "halves")
+    "Bayes' rule: the labelled": [("log_each.argmax(0)", "log_each.argmin(0)", "labels-check", "labels-check-proof")],
+    "Bayes' rule: what the label": [
+        ("(log_each.logsumexp(0) - math.log(10))", "log_each.mean(0)", "labels-check", "labels-check-proof"),
+        ("(log_each.logsumexp(0) - math.log(10))", "log_each.logsumexp(0)", "labels-check", "labels-check-proof"),
+        ("gather(0, test_set.y[None, :N])", "gather(0, named[None])", "labels-check", "labels-check-proof"),
     ],
-    "the corner": [("with_word(0, 0, word)", "with_word(1, 1, word)", "edit")],
+    "labels: labels are": [("seen == wanted", "seen == wanted.flip(0)", "labels-figure", "labels-figure-proof")],
+    "given halves: what was given": [("mask=mask)", "mask=~mask)", "halves-parts", "halves", "halves-proof")],
+    "given halves: drawn words": [
+        (
+            "one, two = completed(~half, test_pages[:N], 6)",
+            "one, two = completed(~half, test_pages[:N], 7)",
+            "halves-parts",
+            "halves",
+            "halves-proof",
+        )
+    ],
+    "one word's reach: the corner": [
+        ("with_word(0, 0, word)", "with_word(1, 1, word)", "edit-parts", "edit", "edit-proof")
+    ],
 }
 
 

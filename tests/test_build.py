@@ -377,3 +377,13 @@ def test_checks_and_open_exercises_are_counted(build):
     cell = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("stream", name="stdout", text=said)])
     outcome = build.judged(nbformat.v4.new_notebook(cells=[cell]), 1.0, "")
     assert (outcome.checks, outcome.open_exercises, outcome.headline) == (2, 2, "main")
+    proof = {
+        "text/plain": "✓ VQ-5 · 2 checks hold · 1 slip refused\n  ✓ a: holds\n  ✓ b: holds\n  ✓ the slip fails (c): d",
+        "text/html": "<details>",
+    }
+    told = {"text/plain": "✓ is no proof's word here", "text/markdown": "✓ is no proof's word here"}
+    for data in (proof, told):
+        cell.outputs.append(nbformat.v4.new_output("display_data", data=data))
+    assert (
+        build.judged(nbformat.v4.new_notebook(cells=[cell]), 1.0, "").checks == 5
+    )  # those in the list, and not its first line

@@ -1,5 +1,6 @@
 """The committed notebooks: their form, their stored outputs, their exercises."""
 
+import importlib
 import json
 import re
 import subprocess
@@ -8,7 +9,7 @@ import warnings
 
 import nbformat
 import pytest
-from played import FOLDER, LEDGER, code_cells, planted_errors_fail, read
+from played import FOLDER, KEPT, LEDGER, claim_of, claims_of, code_cells, planted_errors_fail, read, told_of
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -77,10 +78,48 @@ def test_the_first_cell_names_no_time(path):
 def test_every_equation_has_its_check(path):
     notebook = read(path)
     prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    checks = "\n".join(cell.source for cell in code_cells(path))
+    claims = [claim for cell in code_cells(path) for claim in claims_of(cell.source)]
     for name in LEDGER.get(path.stem, []):
         assert f"({name})" in prose
-        assert re.search(rf'check(_mean)?\(\s*f?"{name}: ', checks), name
+        assert any(claim.startswith(f"{name}: ") for claim in claims), name
+
+
+def test_the_claims_of_a_cell():
+    source = """
+with proof("VQ-1"):
+    check("one", 0, 1)
+    for k in range(3):
+        check_mean(f"of {k}", draws, 0)
+    check_fails("a slip", lambda: check("never", 1, 0))
+check(f"{k}: alone", True)
+"""
+    assert claims_of(source) == ["VQ-1: one", "VQ-1: of ", ""]
+
+
+def planted_in(stem):
+    """Claim -> how many errors the notebook's table plants in it."""
+    found = {}
+    for claim, errors in importlib.import_module(f"test_{stem}").PLANTED.items():
+        found[claim_of(claim)] = found.get(claim_of(claim), 0) + len(errors)
+    return found
+
+
+def test_the_counts_that_proofs_tell_are_those_of_the_tables(caught):
+    """make planted writes them from a run of the tests; a table that has changed since then is found here."""
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    with_proofs = [path.stem for path in PATHS if any("with proof(" in cell.source for cell in code_cells(path))]
+    assert set(with_proofs) <= set(kept)
+
+    def look(kept):
+        for stem, claims in kept.items():
+            table = planted_in(stem)
+            assert claims == {claim: [table[claim]] * 2 for claim in told_of(stem) if claim in table}, stem
+
+    look(kept)
+    stem = with_proofs[0]
+    claim = next(iter(kept[stem]))
+    one_more = kept | {stem: kept[stem] | {claim: [count + 1 for count in kept[stem][claim]]}}
+    caught("a count of another day", lambda: look(one_more))
 
 
 def test_the_check_that_caught_an_error_is_told(capsys):
@@ -88,7 +127,7 @@ def test_the_check_that_caught_an_error_is_told(capsys):
         def again(self, old, new, *names):
             return [True, "✗ AE-1: the sum: 2 is not ≤ 0"]
 
-    planted_errors_fail(Notebook(), lambda *_: None, "AE-1", "right", "wrong", ["cell"])
+    planted_errors_fail(Notebook(), lambda *_: None, lambda *_: None, "AE-1", "right", "wrong", ["cell"])
     assert capsys.readouterr().out == "right -> wrong\n    ✗ AE-1: the sum: 2 is not ≤ 0\n"
 
 
