@@ -327,8 +327,17 @@ def formula(match: re.Match) -> str:
     return re.sub(r"[*_`|\[\]\\]", lambda m: f"&#{ord(m[0])};", mathml)
 
 
+# nbconvert's own page, whose pictures leave out the words that outputs have for those who do not see them
+PAGE = """{% extends 'lab/index.html.j2' %}
+{% block data_png scoped %}
+{%- set alt = output | get_metadata('alt', 'image/png') | default('', true) | escape_html -%}
+{{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ' if alt else '<img ', 1) }}
+{%- endblock %}
+"""
+
+
 def page(notebook: nbformat.NotebookNode, title: str) -> str:
-    """A standalone HTML page: pictures inside, formulas as MathML, nothing fetched from the network."""
+    """A standalone HTML page: pictures inside, with their words; formulas as MathML, nothing fetched from the network."""
     from nbconvert import HTMLExporter
 
     notebook = nbformat.from_dict(notebook)
@@ -339,9 +348,8 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
                 re.sub(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)\$", formula, text, flags=re.S) for text in parts[::2]
             ]
             cell.source = "".join(parts)
-    body, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
-    )
+    exporter = HTMLExporter(raw_template=PAGE, exclude_input_prompt=True, exclude_output_prompt=True)
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     # browsers centre the columns of a formula unless CSS says otherwise
     sides = "".join(f"mtd[columnalign={side}]{{text-align:{side}}}" for side in ("left", "right"))
     body = body.replace("</head>", f"<style>{sides}</style></head>", 1)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
 
 import nbformat
 import numpy as np
@@ -175,6 +176,44 @@ def test_figures_that_are_not_there_are_a_failure(build, built, tmp_path, capsys
     assert build.course(small_course(tmp_path, [DRAWN, "print('Figure: a line alone.')"])) == 1
     assert "FAILED: 2 figures are spoken of, and 1 are there" in capsys.readouterr().out
     assert "was not run" not in (built / "00_small.ipynb").read_text()  # every cell was
+
+
+class Pictures(HTMLParser):
+    """The attributes of each <img> of a page, as a browser reads them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def test_pictures_have_their_sentence_as_alt_text(build, built, tmp_path):
+    """In the notebook and on its page; a row's name may have any character that HTML knows."""
+    name = "a < b > c & \"d\" 'e' &amp; 100% {{ f }} <script>"
+    (path,) = small_course(tmp_path, [DRAWN, DRAWN.replace("'a'", repr(name))])
+    assert build.course([path]) == 0
+    outputs = [output for cell in code_cells(built / path.name) for output in cell.outputs]
+    said = [o.text.strip().removeprefix("Figure: ") for o in outputs if o.output_type == "stream"]
+    assert said == ["3 images to a row; rows: a.", f"3 images to a row; rows: {name}."]
+    assert [o.metadata["image/png"] for o in outputs if "data" in o] == [{"alt": words} for words in said]
+    pictures = Pictures((built / "00_small.html").read_text()).found
+    assert [picture["alt"] for picture in pictures] == said
+
+
+def test_a_picture_keeps_its_size_beside_its_words(build):
+    data, size = {"image/png": png(Image.new("RGB", (4, 4)))}, {"width": 40, "height": 30}
+    metadata = ({"image/png": size | {"alt": "a."}}, {"image/png": size}, {})
+    outputs = [nbformat.v4.new_output("display_data", dict(data), metadata=each) for each in metadata]
+    notebook = build.clean(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)]))
+    assert tuple(output.metadata for output in notebook.cells[0].outputs) == metadata
+    spoken, sized, bare = Pictures(build.page(notebook, "title")).found
+    assert (spoken["alt"], spoken["width"], spoken["height"]) == ("a.", "40", "30")
+    assert (sized["width"], sized["height"], "width" in bare) == ("40", "30", False)
+    assert sized["alt"] == bare["alt"] == "No description has been provided for this image"  # nbconvert's own words
 
 
 def test_an_error_among_the_outputs_is_a_failure(build, built, tmp_path, capsys):
