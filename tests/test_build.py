@@ -393,7 +393,8 @@ def test_what_is_stored_is_what_a_reader_needs(build):
     }
     words, code, box = kept.cells
     assert (words.source, code.source, box.source) == ("# Title", "1 / 0", "box")
-    assert words.metadata == code.metadata == marks
+    assert words.metadata == marks
+    assert code.metadata == marks | {"tags": ["raises-exception", "hide-input"]}
     assert "outputs" not in words
     assert box.outputs == []
     stream, first, second, table, error = code.outputs
@@ -408,6 +409,73 @@ def test_what_is_stored_is_what_a_reader_needs(build):
         assert off.mean() < (16 if before is noise else 1e-9)  # few colours stay as they are
         assert len(after.convert("RGB").getcolors(256)) <= 192
     assert len(first.data["image/png"]) < len(png(noise)) / 2
+
+
+HIDDEN = {"source_hidden": True}
+# what a code cell's metadata are -> its kind, and what is stored
+MARKED = [
+    ({}, "idea", {}),
+    ({"tags": ["mine"], "jupyter": {"source_hidden": False}}, "idea", ...),
+    ({"jupyter": {"outputs_hidden": True}}, "idea", ...),
+    ({"tags": ["hide-input"]}, "proof", {"tags": ["hide-input"], "jupyter": HIDDEN}),
+    ({"jupyter": HIDDEN}, "proof", {"tags": ["hide-input"], "jupyter": HIDDEN}),
+    ({"tags": ["hide-input"], "jupyter": HIDDEN}, "proof", ...),
+    (
+        {"tags": ["hide-input", "mine"], "jupyter": {"source_hidden": False, "outputs_hidden": True}},
+        "proof",
+        {"tags": ["hide-input", "mine"], "jupyter": HIDDEN | {"outputs_hidden": True}},
+    ),
+    ({"tags": ["setup", "mine"]}, "setup", {"tags": ["setup", "mine", "hide-input"], "jupyter": HIDDEN}),
+    ({"tags": ["explorer"]}, "explorer", ...),
+    ({"tags": ["exercise"]}, "exercise", ...),
+    ({"tags": ["solution"], "jupyter": {"outputs_hidden": True}}, "solution", ...),
+]
+
+
+@pytest.mark.parametrize(("before", "kind", "after"), MARKED)
+def test_cells_have_kinds_and_folded_ones_both_marks(build, before, kind, after):
+    after = before if after is ... else after
+    cell = nbformat.v4.new_code_cell("1", metadata=before | {"collapsed": True})
+    assert build.kind(cell) == kind
+    for _ in range(2):  # what is clean stays as it is
+        (kept,) = build.clean(nbformat.v4.new_notebook(cells=[cell])).cells
+        assert kept.metadata == after
+        assert build.kind(kept) == kind
+
+
+class Seen(HTMLParser):
+    """The text of a page's body as it is first seen: of a closed <details>, its summary alone; and with all of them open."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.inside, self.text, self.whole = [], "", ""
+        self.feed(re.search(r"<main>.*</main>", page, flags=re.S)[0])
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("details", "summary"):
+            self.inside.append("open" if "open" in dict(attrs) else tag)
+
+    def handle_endtag(self, tag):
+        if tag in ("details", "summary"):
+            self.inside.pop()
+
+    def handle_data(self, data):
+        self.whole += data
+        if "details" not in self.inside or self.inside[-1] == "summary":
+            self.text += data
+
+
+@pytest.mark.parametrize(("before", "kind", "after"), MARKED)
+def test_on_pages_what_is_folded_is_one_click_away(build, before, kind, after):
+    said = nbformat.v4.new_output("stream", text="what_was_said\n")
+    cell = nbformat.v4.new_code_cell("the_source", metadata=before, outputs=[said])
+    seen = Seen(build.page(nbformat.v4.new_notebook(cells=[cell]), "title"))
+    hidden = before.get("jupyter", {}).get("outputs_hidden", False)
+    folded = [kind] if kind in ("proof", "setup") else []
+    expected = [*(folded or ["the_source"]), "answer" if hidden else "what_was_said"]
+    assert seen.text.split() == expected
+    assert seen.whole.count("the_source") == seen.whole.count("what_was_said") == 1
+    assert cell.metadata == before  # the notebook itself is as it was
 
 
 def test_checks_and_open_exercises_are_counted(build):
