@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import importlib.util
 import io
 import os
 import re
@@ -17,6 +16,7 @@ import nbformat
 import numpy as np
 import pytest
 import zmq.asyncio
+from cells import build_tool
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
@@ -30,10 +30,7 @@ each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.ste
 
 @pytest.fixture(scope="module")
 def build():
-    spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return build_tool()
 
 
 @each_notebook

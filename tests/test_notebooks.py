@@ -8,6 +8,7 @@ import warnings
 
 import nbformat
 import pytest
+from cells import build_tool, taken_from_proofs
 from played import FOLDER, LEDGER, code_cells, planted_errors_fail, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -90,6 +91,132 @@ def test_the_check_that_caught_an_error_is_told(capsys):
 
     planted_errors_fail(Notebook(), lambda *_: None, "AE-1", "right", "wrong", ["cell"])
     assert capsys.readouterr().out == "right -> wrong\n    ✗ AE-1: the sum: 2 is not ≤ 0\n"
+
+
+# ---- kinds of cells
+
+BUILD = build_tool()
+
+
+@each_notebook
+def test_folded_cells_have_both_marks(path):
+    for cell in code_cells(path):
+        if BUILD.folded(cell):
+            assert "hide-input" in cell.metadata.get("tags", [])
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
+
+
+@each_notebook
+def test_a_notebook_without_its_proof_cells_still_runs(path):
+    assert taken_from_proofs([(c.id, BUILD.kind(c) == "proof", c.source) for c in code_cells(path)]) == []
+
+
+# a proof, and then an idea that takes a name from it
+TAKEN = {
+    "a variable": ("p = 1", "p"),
+    "an argument": ("p = 1", "print(f(2, k=p))"),
+    "in an f-string": ("p = 1", "print(f'{2:{p}}')"),
+    "an import": ("import a.p\nfrom b import c as p", "p"),
+    "the package of an import": ("import p.a", "p"),
+    "a function": ("def p():\n    x = 1", "p()"),
+    "a class": ("class p:\n    x = 1", "p"),
+    "by for": ("for p, q in ():\n    pass", "p"),
+    "by for, starred": ("for q, *p in ():\n    pass", "p"),
+    "by with": ("with open('a') as p:\n    pass", "p"),
+    "by except": ("try:\n    1\nexcept OSError as p:\n    pass", "p"),
+    "by match": ("match 1:\n    case {'a': [p, *q], **r}:\n        pass", "r"),
+    "by a walrus": ("print(p := 1)", "p"),
+    "by a walrus in a comprehension": ("[p := k for k in range(3)]", "p"),
+    "by an annotated assignment": ("p: int = 1", "p"),
+    "by global": ("def f():\n    global p\n    p = 1", "p"),
+    "under if": ("if True:\n    p = 1", "p"),
+    "augmented": ("p = 1", "p += 1"),
+    "an attribute set": ("p = 1", "p.x = 1"),
+    "an entry set": ("p = 1", "p[0] = 1"),
+    "an entry added to": ("p = 1", "p[0] += 1"),
+    "an index": ("p = 1", "a = {}\na[p] = 1"),
+    "deleted": ("p = 1", "del p"),
+    "in a function": ("p = 1", "def f(x):\n    return x + p"),
+    "in a function of a function": ("p = 1", "def f():\n    return lambda x: p + x"),
+    "in a method": ("p = 1", "class A:\n    def f(self):\n        return p"),
+    "in a lambda": ("p = 1", "f = lambda x: p"),
+    "a default": ("p = 1", "def f(p=p):\n    return p"),
+    "a lambda's default": ("p = 1", "f = lambda p=p: p"),
+    "an annotation": ("p = int", "def f(x: p):\n    return x"),
+    "a decorator": ("p = 1", "@p\ndef f():\n    pass"),
+    "in a class": ("p = 1", "class A:\n    q = p"),
+    "a base class": ("p = 1", "class A(p):\n    pass"),
+    "what a comprehension runs over": ("p = 1", "[p for p in p]"),
+    "in a comprehension": ("p = 1", "[k for k in range(3) if k < p]"),
+    "after a comprehension with the same name": ("p = 1", "[p for p in range(3)]\np"),
+    "before it is bound anew": ("p = 1", "p = p + 1"),
+    "in the loop that binds it": ("p = 1", "for p in p:\n    pass"),
+    "announced, not bound": ("p = 1", "p: int\nprint(p)"),
+    "of the same name as a function's own": ("p = 1", "def f(p):\n    return p\nf(p)"),
+}
+# the same, but it is bound by the idea, or is another name
+NOT_TAKEN = {
+    "another name": ("p = 1", "q = 1\nq"),
+    "bound anew": ("p = 1", "p = 2\np"),
+    "bound anew under if": ("p = 1", "if True:\n    p = 2\np"),
+    "an import": ("import p", "import p\np"),
+    "by for": ("p = 1", "for p in range(3):\n    print(p)"),
+    "by with": ("p = 1", "with open('a') as p:\n    p.read()"),
+    "by a walrus": ("p = 1", "print((p := 2), p)"),
+    "by except": ("p = 1", "try:\n    1\nexcept OSError as p:\n    print(p)"),
+    "by match": ("p = 1", "match 1:\n    case [p]:\n        print(p)"),
+    "a comprehension's own": ("p = 1", "{p: r for p in range(3) for r in range(p)}"),
+    "a lambda in a comprehension": ("p = 1", "[lambda: p for p in range(3)]"),
+    "a function's argument": ("p = 1", "def f(p, *q):\n    return p"),
+    "a function's own": ("p = 1", "def f():\n    p = 2\n    return lambda: p"),
+    "a lambda's argument": ("p = 1", "f = lambda p: p"),
+    "a function that calls itself": ("p = 1", "def p(n):\n    return p(n - 1)"),
+    "a function above what it reads": ("p = 1", "def f():\n    return p\np = 2"),
+    "a class's own": ("p = 1", "class A:\n    p = 2\n    q = p"),
+    "an attribute": ("p = 1", "import a\na.p = a.p + 1"),
+    "a keyword": ("p = 1", "dict(p=1)"),
+    "words": ("p = 1", "'p'"),
+    "an attribute set by the proof": ("a.p = 1\na['p'] = 2", "a = 1\na"),
+    "a function's own in the proof": ("def q():\n    p = 1", "p = 3\np"),
+}
+
+
+@pytest.mark.parametrize(("proof", "idea"), TAKEN.values(), ids=TAKEN)
+def test_what_is_taken_from_a_proof_is_found(proof, idea):
+    name = "r" if "**r" in proof else "p"
+    assert taken_from_proofs([("a", True, proof), ("b", False, idea)]) == [("b", name)]
+    assert taken_from_proofs([("a", False, proof), ("b", False, idea)]) == []  # it is no proof
+    assert taken_from_proofs([("a", True, proof), ("b", True, idea)]) == []  # proofs may take from proofs
+    assert taken_from_proofs([("0", False, f"{name} = 0"), ("a", True, proof), ("b", False, idea)]) == []
+
+
+@pytest.mark.parametrize(("proof", "idea"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_what_is_not_taken_from_a_proof_is_not_found(proof, idea):
+    assert taken_from_proofs([("a", True, proof), ("b", False, idea)]) == []
+
+
+def test_the_order_of_cells_counts():
+    use, proof, idea = ("use", False, "p"), ("proof", True, "p = 1"), ("idea", False, "p = 2")
+    assert taken_from_proofs([proof, idea, use]) == taken_from_proofs([idea, proof, use]) == []
+    assert taken_from_proofs([proof, use, idea]) == [("use", "p")]
+    function = ("function", False, "def f():\n    return p")
+    assert taken_from_proofs([function, proof, ("call", False, "f()")]) == [("function", "p")]
+    assert taken_from_proofs([function, idea, proof, ("call", False, "f()")]) == []
+
+
+def test_proofs_of_a_notebook_are_known_by_their_tags():
+    """A setup is folded as well, and others may use what it binds."""
+    sources = [
+        (["setup"], "import math"),
+        (["hide-input"], "slope = 1"),
+        ([], "math, slope"),
+        (["solution"], "slope"),
+    ]
+    cells = [nbformat.v4.new_code_cell(source, metadata={"tags": tags}) for tags, source in sources]
+    kinds = [BUILD.kind(cell) for cell in cells]
+    assert kinds == ["setup", "proof", "idea", "solution"]
+    marked = [(kind, kind == "proof", cell.source) for kind, cell in zip(kinds, cells, strict=True)]
+    assert taken_from_proofs(marked) == [("idea", "slope"), ("solution", "slope")]
 
 
 # ---- exercises
