@@ -2,9 +2,11 @@
 
 import ast
 import importlib.util
+import itertools
+import re
 import symtable
 
-from played import FOLDER
+from played import FOLDER, LEDGER
 
 
 def build_tool():
@@ -157,3 +159,89 @@ def taken_from_proofs(cells):
             elif not proof and what not in by_others and what in only | by_proofs and (name, what) not in found:
                 found.append((name, what))
     return found
+
+
+# ---- numbers told in prose
+
+_LABEL = rf"(?<![\w-])(?:{'|'.join({label.split('-')[0] for labels in LEDGER.values() for label in labels})})-\d+(?!\w)"
+_SOURCE = re.compile(rf"\bexact(?:ly)?\b|\bby definition\b|{_LABEL}", flags=re.I)
+
+_AWAY = re.compile(  # no prose, or another's
+    r"```.*?```|<details\b.*?</details>|\$\$.*?\$\$|`[^`\n]*`|(?<![\\\w])\$(?!\s)[^$\n]+?\$|!?\[[^\]]*\]\([^)]*\)|https?://\S+|<[^>\n]*>"
+    r"|^[ \t]*#{1,6} [^\n]*$|^[ \t]*(?:[-*+] |> ?)?\d+[.)](?=\s)",
+    flags=re.S | re.M,
+)
+_LIST = r"\d+(?:\.\d+)?(?:(?:, | and | or | to |–)\d+(?:\.\d+)?)*"
+_NAMES = re.compile(  # numbers by which something is called
+    rf"{_LABEL}|(?i:\b(?:notebooks?|sections?|chapters?|equations?|eqs?\.|figures?|tables?|exercises?)) {_LIST}|\bStep \d+"
+    r"|(?<![\w.])0\d(?:\.\d{1,2})?(?!\.?\d)"  # notebook 05, exercise 05.1
+    r"|\bal\.,? (?:19|20)\d\d[a-z]?\b|\((?:19|20)\d\d[a-z]?\)|\b[A-Z][\w’'-]*,? (?:19|20)\d\d[a-z]?(?=[;,)])"  # Welling 2014)
+    r"|\b[A-Za-z]+(?:-[A-Za-z]+)*-\d+\b|\b(?:8|16|32|64)-bit\b|\b[123]-?[dD]\b"  # CIFAR-10, 32-bit, 2-D
+    r"|\b(?:upper|lower|left|right) hal(?:f|ves)\b"
+)
+_DIGITS = re.compile(r"(?<![\w.])\d+(?:[,_]\d{3})*(?:\.\d+)?(?:e[-+]?\d+)?(?: ?%)?", flags=re.I)
+
+_CARDINALS = (
+    "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
+    "|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty"
+)
+_MANY = rf"(?:{_CARDINALS}|thirty|forty|fifty|sixty|seventy|eighty|ninety|a few|several)"
+_PART = "(?:third|quarter|fifth|sixth|seventh|eighth|ninth|tenth|twentieth|hundredth|thousandth)"
+_WORDS = re.compile(
+    r"\b(?:"
+    r"half|halves|halved|halving|twice|thrice|doubl(?:e[sd]?|ing)(?! precision)|tripl(?:e[sd]?|ing)"
+    r"|(?:two|three|four|five|ten|hundred|many)-?fold"
+    rf"|(?:(?:one|{_MANY})[ -])?{_PART}s|(?:a|one)[ -]{_PART}(?= (?:of|more|less|fewer|as|to)\b|[.,;:!?)]|\s*$)"
+    rf"|(?:one|{_MANY}) (?:out of|in|of) (?:every )?{_MANY}|{_MANY} of (?:the|its|their|these|those|them|all)"
+    rf"|(?:about|around|some|over|under|at least|at most|(?:more|less|fewer) than|up to) {_MANY}"
+    rf"|{_MANY} (?:nats?|bits?|percentage points?|times|epochs?|orders?|standard (?:errors?|deviations?)|seconds?|minutes?)"
+    r"|most of|majority|minority|nearly|almost(?! (?:everywhere|surely|all))|roughly|approximately|about as (?:\w+)|hardly any"
+    r"|dozens?|hundreds?|thousands?|millions?|per ?cent|orders? of magnitude"
+    r")\b",
+    flags=re.I,
+)
+
+
+def _sentences(markdown):
+    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*+>|]|\d+[.)])\s)", _AWAY.sub(" ⋯ ", markdown)):
+        words = " ".join(re.sub(r"[*_]{1,2}(?=\S)|(?<=\S)[*_]{1,2}", "", paragraph).split())
+        yield from re.split(r"(?<=[.!?])(?<!\bal\.)(?<!\beq\.)(?<!eqs\.)(?<!e\.g\.)(?<!i\.e\.)\)?\s+", words)
+
+
+def _values(text):
+    return {float(n.strip(" %").replace(",", "").replace("_", "")) for n in _DIGITS.findall(text)}
+
+
+def figures_told(markdown, code):
+    """(number, sentence) for each number, in digits or words, that the prose after a run tells.
+
+    It was true of one run, and another machine or seed may give another: so a notebook says such things in the run's own output.
+    None of them are numbers that the code above has, and those of a sentence that names an exact source: "exact", "by definition", an
+    equation. Names are none either: notebooks, exercises, equations, years of papers, CIFAR-10. Nor are counts such as "two models".
+    """
+    known, cardinals, told = _values(code), _CARDINALS.split("|"), []
+    for sentence in _sentences(markdown):
+        if _SOURCE.search(sentence):
+            continue
+        rest, found = _NAMES.sub(" ⋯ ", sentence), []
+        for match in _DIGITS.finditer(rest):
+            (value,) = _values(match[0])
+            if not {value, value / 100 if "%" in match[0] else value} & known:
+                found.append((match.start(), match[0]))
+        for match in _WORDS.finditer(rest):
+            counted = [cardinals.index(word) + 2 for word in match[0].lower().split() if word in cardinals]
+            share = re.search(rf"\b(?:of|in|{_PART}s?)\b", match[0], flags=re.I)  # of which the code has no number
+            if share or not counted or not known.issuperset(counted):
+                found.append((match.start(), match[0]))
+        told += [(what, sentence) for _, what in sorted(found)]
+    return told
+
+
+def figures_told_after_runs(cells):
+    """(cell's id, number, sentence) for each number that a markdown cell tells right after a code cell with outputs."""
+    return [
+        (cell.id, what, sentence)
+        for above, cell in itertools.pairwise(cells)
+        if cell.cell_type == "markdown" and above.get("outputs")
+        for what, sentence in figures_told(cell.source, above.source)
+    ]

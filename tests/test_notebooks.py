@@ -8,7 +8,7 @@ import warnings
 
 import nbformat
 import pytest
-from cells import build_tool, taken_from_proofs
+from cells import build_tool, figures_told, figures_told_after_runs, taken_from_proofs
 from played import FOLDER, LEDGER, code_cells, planted_errors_fail, read
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -217,6 +217,77 @@ def test_proofs_of_a_notebook_are_known_by_their_tags():
     assert kinds == ["setup", "proof", "idea", "solution"]
     marked = [(kind, kind == "proof", cell.source) for kind, cell in zip(kinds, cells, strict=True)]
     assert taken_from_proofs(marked) == [("idea", "slope"), ("solution", "slope")]
+
+
+# ---- numbers in prose
+
+TOLD = ()  # the notebooks whose runs tell their own numbers, and whose prose tells none
+
+
+def test_prose_tells_no_numbers_of_a_run():
+    for stem in TOLD:
+        assert figures_told_after_runs(read(FOLDER / f"{stem}.ipynb").cells) == [], stem
+
+
+CODE = "epochs = 10\nx = torch.rand(10_000, 3) * 0.2  # of 28 pixels\ny = 1e-3"
+# what prose after CODE says -> what of it is found
+PROSE = {
+    "The loss is 0.13 at the end.": ["0.13"],
+    "Of 1,024 images, 7 % fail, and 12% of the rest.": ["1,024", "7 %", "12%"],
+    "It is 1.5e-4, or -4.": ["1.5e-4", "4"],
+    "| model | nats |\n|---|---|\n| plain | 81.2 |": ["81.2"],
+    "**0.5** and *17* and (9).": ["0.5", "17", "9"],
+    "Half of it. It halves.": ["Half", "halves"],
+    "Each keeps about two fifths of the energy.": ["about two", "fifths"],
+    "It saves a tenth of a bit, and falls by a third.": ["a tenth", "a third"],
+    "Three quarters of them are seen.": ["Three quarters"],
+    "Nine of ten are recognised, one in five is not.": ["Nine of ten", "one in five"],
+    "Most of\nthem are dead, and two of the words live.": ["Most of", "two of the"],
+    "Nearly all blur by about as much.": ["Nearly", "about as much"],
+    "It is twice as long, or threefold, or four times.": ["twice", "threefold", "four times"],
+    "It gains five nats and loses hundreds.": ["five nats", "hundreds"],
+    "It needs at least seven epochs.": ["at least seven"],
+    "An order of magnitude, a dozen, forty per cent.": ["order of magnitude", "dozen", "per cent"],
+    # its source is exact
+    "The sum is exactly 0.": [],
+    "By definition half of it is 7.": [],
+    "The gap is 0 (VQ-5), or a half by AR-2.": [],
+    "The sum is exact. The loss is 7.": ["7"],
+    "10 epochs, 10,000 images, 20 % noise, 28 pixels, 0.001; ten epochs.": [],
+    "11 epochs, eleven epochs.": ["11", "eleven epochs"],
+    # no prose
+    "$0.5$ and $$\n\\tfrac 12 = 0.5\n$$ and `7`.": [],
+    "```python\nx = 7\n```\n<details>\n<summary>Solution 7</summary>\n\n7\n\n</details>": [],
+    "## 2 · Half of 7\n\n1. first\n2. second 7\n> 3. third\n- 4. fourth": ["7"],
+    "[table 7](docs/7.md) and https://example.org/7 and ![half](7.png) and <img width=7>.": [],
+    "It costs \\$5 and $7$.": ["5"],
+    # names
+    "As VQ-5 has it, (AR-2), too; ELBO-16.": [],
+    "CIFAR-10, VQ-VAE-2, uint8, L2, in 32-bit numbers, 2-D.": [],
+    "CIFAR-10 has 7.": ["7"],
+    "Kingma and Welling (2014), van den Oord et al. 2016b, table 1; Burda et al., 2016.": [],
+    "A bound (Kingma and Welling 2014; Burda, 2016; Salimans 2017) is old.": [],
+    "We took 2016 draws. After 2017 steps it fell.": ["2016", "2017"],
+    "Exercise 05.1, in 02 and 03, notebook 07, notebooks 3 and 4, section 2, Step 3: look.": [],
+    "The upper half, and double precision, are 0 almost everywhere.": ["0"],
+    # counts and ordinals
+    "The two models differ, in three ways: a third model, the first one, one of the reasons.": [],
+    "A manifold unfolds. At least one.": [],
+}
+
+
+@pytest.mark.parametrize(("said", "found"), PROSE.items(), ids=[str(k) for k in range(len(PROSE))])
+def test_numbers_in_prose_are_found(said, found):
+    assert [what for what, _ in figures_told(said, CODE)] == found
+
+
+def test_prose_is_looked_at_after_runs_alone():
+    code, words = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    said = [nbformat.v4.new_output("stream", text="7\n")]
+    cells = [words("1", id="a"), code("x = 2", id="b"), words("3", id="c"), code("x = 4", outputs=said, id="d")]
+    cells += [words("The loss is 4. It was 5.", id="e"), words("6", id="f")]
+    cells += [code("x = 7", outputs=said, id="g"), code("x = 8", id="h")]
+    assert figures_told_after_runs(cells) == [("e", "5", "It was 5.")]
 
 
 # ---- exercises
