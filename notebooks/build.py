@@ -292,6 +292,38 @@ def run(paths: list[Path], keep: Callable[[Path, Outcome], str]) -> bool:
     return True
 
 
+# ---- kinds of cells
+
+FOLDED = "hide-input"  # the tag that others read; JupyterLab folds a cell by metadata.jupyter.source_hidden
+KINDS = ("setup", "explorer", "exercise", "solution")  # each by the tag of its name
+
+
+def folded(cell: nbformat.NotebookNode) -> bool:
+    """Whether a code cell's source is folded away: by either mark, or since it is a setup."""
+    tags = cell.metadata.get("tags", ())
+    return FOLDED in tags or "setup" in tags or cell.metadata.get("jupyter", {}).get("source_hidden", False)
+
+
+def kind(cell: nbformat.NotebookNode) -> str:
+    """What a code cell is for.
+
+    - idea: code to read
+    - proof: folded; the referee of what an idea says, and nothing that other cells use
+    - setup: folded; imports and helpers
+    - explorer: one call, which shows sliders
+    - exercise, solution
+    """
+    named = next((name for name in KINDS if name in cell.metadata.get("tags", ())), "idea")
+    return "proof" if folded(cell) and named != "setup" else named
+
+
+def fold(cell: nbformat.NotebookNode) -> None:
+    """Put in both marks of a folded cell."""
+    tags = cell.metadata.get("tags", [])
+    cell.metadata["tags"] = [*tags, FOLDED] if FOLDED not in tags else tags
+    cell.metadata["jupyter"] = cell.metadata.get("jupyter", {}) | {"source_hidden": True}
+
+
 # ---- what is stored
 
 
@@ -304,6 +336,8 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         cell.metadata = {key: value for key, value in cell.metadata.items() if key in ("tags", "jupyter")}
         if cell.cell_type == "code":
+            if folded(cell):
+                fold(cell)
             # a progress bar that is gone is an empty display
             seen = [o for o in cell.outputs if "data" not in o or any(o.data.values())]
             cell.outputs = [output for output in seen if WIDGET not in output.get("data", {})]
@@ -334,8 +368,20 @@ def formula(match: re.Match) -> str:
     return re.sub(r"[*_`|\[\]\\]", lambda m: f"&#{ord(m[0])};", mathml)
 
 
+# nbconvert's own page, and what it leaves out: pictures' words for those who do not see them, and what is folded
+PAGE = """{% extends 'lab/index.html.j2' %}
+{% block data_png scoped %}
+{%- set alt = output | get_metadata('alt', 'image/png') | default('', true) | escape_html -%}
+{{ super() | replace('<img ', '<img alt="' ~ alt ~ '" ' if alt else '<img ', 1) }}
+{%- endblock %}
+{% macro closed(words, inside) %}<details><summary>{{ words }}</summary>{{ inside }}</details>{% endmacro %}
+{% block input scoped %}{{ closed(cell.metadata.folded, super()) if cell.metadata.folded else super() }}{% endblock %}
+{% block outputs scoped %}{{ closed('answer', super()) if cell.metadata.answer else super() }}{% endblock %}
+"""
+
+
 def page(notebook: nbformat.NotebookNode, title: str) -> str:
-    """A standalone HTML page: pictures inside, formulas as MathML, nothing fetched from the network."""
+    """A standalone HTML page: pictures inside, formulas as MathML, nothing fetched from the network; what is folded opens on a click."""
     from nbconvert import HTMLExporter
 
     notebook = nbformat.from_dict(notebook)
@@ -346,9 +392,11 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
                 re.sub(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)\$", formula, text, flags=re.S) for text in parts[::2]
             ]
             cell.source = "".join(parts)
-    body, _ = HTMLExporter(exclude_input_prompt=True, exclude_output_prompt=True).from_notebook_node(
-        notebook, resources={"metadata": {"name": title}}
-    )
+        elif cell.cell_type == "code":
+            cell.metadata["folded"] = kind(cell) if folded(cell) else ""
+            cell.metadata["answer"] = cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+    exporter = HTMLExporter(raw_template=PAGE, exclude_input_prompt=True, exclude_output_prompt=True)
+    body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     # browsers centre the columns of a formula unless CSS says otherwise
     sides = "".join(f"mtd[columnalign={side}]{{text-align:{side}}}" for side in ("left", "right"))
     body = body.replace("</head>", f"<style>{sides}</style></head>", 1)

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import importlib.util
 import io
 import os
 import re
@@ -11,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
 
 import nbformat
 import numpy as np
 import pytest
 import zmq.asyncio
+from cells import build_tool
 from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.channels import AsyncZMQSocketChannel
 from jupyter_client.session import Session
@@ -29,10 +30,7 @@ each_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.ste
 
 @pytest.fixture(scope="module")
 def build():
-    spec = importlib.util.spec_from_file_location("build", FOLDER / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return build_tool()
 
 
 @each_notebook
@@ -175,6 +173,44 @@ def test_figures_that_are_not_there_are_a_failure(build, built, tmp_path, capsys
     assert build.course(small_course(tmp_path, [DRAWN, "print('Figure: a line alone.')"])) == 1
     assert "FAILED: 2 figures are spoken of, and 1 are there" in capsys.readouterr().out
     assert "was not run" not in (built / "00_small.ipynb").read_text()  # every cell was
+
+
+class Pictures(HTMLParser):
+    """The attributes of each <img> of a page, as a browser reads them."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.found = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "img":
+            self.found.append(dict(attrs))
+
+
+def test_pictures_have_their_sentence_as_alt_text(build, built, tmp_path):
+    """In the notebook and on its page; a row's name may have any character that HTML knows."""
+    name = "a < b > c & \"d\" 'e' &amp; 100% {{ f }} <script>"
+    (path,) = small_course(tmp_path, [DRAWN, DRAWN.replace("'a'", repr(name))])
+    assert build.course([path]) == 0
+    outputs = [output for cell in code_cells(built / path.name) for output in cell.outputs]
+    said = [o.text.strip().removeprefix("Figure: ") for o in outputs if o.output_type == "stream"]
+    assert said == ["3 images to a row; rows: a.", f"3 images to a row; rows: {name}."]
+    assert [o.metadata["image/png"] for o in outputs if "data" in o] == [{"alt": words} for words in said]
+    pictures = Pictures((built / "00_small.html").read_text()).found
+    assert [picture["alt"] for picture in pictures] == said
+
+
+def test_a_picture_keeps_its_size_beside_its_words(build):
+    data, size = {"image/png": png(Image.new("RGB", (4, 4)))}, {"width": 40, "height": 30}
+    metadata = ({"image/png": size | {"alt": "a."}}, {"image/png": size}, {})
+    outputs = [nbformat.v4.new_output("display_data", dict(data), metadata=each) for each in metadata]
+    notebook = build.clean(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=outputs)]))
+    assert tuple(output.metadata for output in notebook.cells[0].outputs) == metadata
+    spoken, sized, bare = Pictures(build.page(notebook, "title")).found
+    assert (spoken["alt"], spoken["width"], spoken["height"]) == ("a.", "40", "30")
+    assert (sized["width"], sized["height"], "width" in bare) == ("40", "30", False)
+    assert sized["alt"] == bare["alt"] == "No description has been provided for this image"  # nbconvert's own words
 
 
 def test_an_error_among_the_outputs_is_a_failure(build, built, tmp_path, capsys):
@@ -354,7 +390,8 @@ def test_what_is_stored_is_what_a_reader_needs(build):
     }
     words, code, box = kept.cells
     assert (words.source, code.source, box.source) == ("# Title", "1 / 0", "box")
-    assert words.metadata == code.metadata == marks
+    assert words.metadata == marks
+    assert code.metadata == marks | {"tags": ["raises-exception", "hide-input"]}
     assert "outputs" not in words
     assert box.outputs == []
     stream, first, second, table, error = code.outputs
@@ -369,6 +406,73 @@ def test_what_is_stored_is_what_a_reader_needs(build):
         assert off.mean() < (16 if before is noise else 1e-9)  # few colours stay as they are
         assert len(after.convert("RGB").getcolors(256)) <= 192
     assert len(first.data["image/png"]) < len(png(noise)) / 2
+
+
+HIDDEN = {"source_hidden": True}
+# what a code cell's metadata are -> its kind, and what is stored
+MARKED = [
+    ({}, "idea", {}),
+    ({"tags": ["mine"], "jupyter": {"source_hidden": False}}, "idea", ...),
+    ({"jupyter": {"outputs_hidden": True}}, "idea", ...),
+    ({"tags": ["hide-input"]}, "proof", {"tags": ["hide-input"], "jupyter": HIDDEN}),
+    ({"jupyter": HIDDEN}, "proof", {"tags": ["hide-input"], "jupyter": HIDDEN}),
+    ({"tags": ["hide-input"], "jupyter": HIDDEN}, "proof", ...),
+    (
+        {"tags": ["hide-input", "mine"], "jupyter": {"source_hidden": False, "outputs_hidden": True}},
+        "proof",
+        {"tags": ["hide-input", "mine"], "jupyter": HIDDEN | {"outputs_hidden": True}},
+    ),
+    ({"tags": ["setup", "mine"]}, "setup", {"tags": ["setup", "mine", "hide-input"], "jupyter": HIDDEN}),
+    ({"tags": ["explorer"]}, "explorer", ...),
+    ({"tags": ["exercise"]}, "exercise", ...),
+    ({"tags": ["solution"], "jupyter": {"outputs_hidden": True}}, "solution", ...),
+]
+
+
+@pytest.mark.parametrize(("before", "kind", "after"), MARKED)
+def test_cells_have_kinds_and_folded_ones_both_marks(build, before, kind, after):
+    after = before if after is ... else after
+    cell = nbformat.v4.new_code_cell("1", metadata=before | {"collapsed": True})
+    assert build.kind(cell) == kind
+    for _ in range(2):  # what is clean stays as it is
+        (kept,) = build.clean(nbformat.v4.new_notebook(cells=[cell])).cells
+        assert kept.metadata == after
+        assert build.kind(kept) == kind
+
+
+class Seen(HTMLParser):
+    """The text of a page's body as it is first seen: of a closed <details>, its summary alone; and with all of them open."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.inside, self.text, self.whole = [], "", ""
+        self.feed(re.search(r"<main>.*</main>", page, flags=re.S)[0])
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("details", "summary"):
+            self.inside.append("open" if "open" in dict(attrs) else tag)
+
+    def handle_endtag(self, tag):
+        if tag in ("details", "summary"):
+            self.inside.pop()
+
+    def handle_data(self, data):
+        self.whole += data
+        if "details" not in self.inside or self.inside[-1] == "summary":
+            self.text += data
+
+
+@pytest.mark.parametrize(("before", "kind", "after"), MARKED)
+def test_on_pages_what_is_folded_is_one_click_away(build, before, kind, after):
+    said = nbformat.v4.new_output("stream", text="what_was_said\n")
+    cell = nbformat.v4.new_code_cell("the_source", metadata=before, outputs=[said])
+    seen = Seen(build.page(nbformat.v4.new_notebook(cells=[cell]), "title"))
+    hidden = before.get("jupyter", {}).get("outputs_hidden", False)
+    folded = [kind] if kind in ("proof", "setup") else []
+    expected = [*(folded or ["the_source"]), "answer" if hidden else "what_was_said"]
+    assert seen.text.split() == expected
+    assert seen.whole.count("the_source") == seen.whole.count("what_was_said") == 1
+    assert cell.metadata == before  # the notebook itself is as it was
 
 
 def test_checks_and_open_exercises_are_counted(build):

@@ -1,5 +1,6 @@
 """The committed notebooks: their form, their stored outputs, their exercises."""
 
+import html
 import importlib
 import json
 import re
@@ -9,6 +10,7 @@ import warnings
 
 import nbformat
 import pytest
+from cells import build_tool, figures_told, figures_told_after_runs, taken_from_proofs
 from played import FOLDER, KEPT, LEDGER, claim_of, claims_of, code_cells, planted_errors_fail, read, told_of
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -36,6 +38,21 @@ def test_stored_whole_and_clean(path):
     stored = path.read_text(encoding="utf-8")
     assert len(stored) < 700_000
     assert not re.search(r"/(root|home|tmp|Users|work)/", stored)
+
+
+@each_notebook
+def test_every_stored_picture_has_its_words(path):
+    """As alt text, which is the sentence that stands below it; a drawing has them within."""
+    for cell in code_cells(path):
+        said = re.findall(r"^Figure: (.*)$", text(cell.outputs), flags=re.M)
+        alts = [o.metadata["image/png"]["alt"] for o in cell.outputs if "image/png" in o.get("data", {})]
+        assert [alt.splitlines()[0] for alt in alts] == said
+        for output in cell.outputs:
+            if "image/svg+xml" in output.get("data", {}):
+                assert (
+                    f"<title>{html.escape(output.data['text/plain'].removeprefix('Drawing: '))}</title>"
+                    in output.data["image/svg+xml"]
+                )
 
 
 @each_notebook
@@ -129,6 +146,203 @@ def test_the_check_that_caught_an_error_is_told(capsys):
 
     planted_errors_fail(Notebook(), lambda *_: None, lambda *_: None, "AE-1", "right", "wrong", ["cell"])
     assert capsys.readouterr().out == "right -> wrong\n    ✗ AE-1: the sum: 2 is not ≤ 0\n"
+
+
+# ---- kinds of cells
+
+BUILD = build_tool()
+
+
+@each_notebook
+def test_folded_cells_have_both_marks(path):
+    for cell in code_cells(path):
+        if BUILD.folded(cell):
+            assert "hide-input" in cell.metadata.get("tags", [])
+            assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
+
+
+@each_notebook
+def test_a_notebook_without_its_proof_cells_still_runs(path):
+    assert taken_from_proofs([(c.id, BUILD.kind(c) == "proof", c.source) for c in code_cells(path)]) == []
+
+
+# a proof, and then an idea that takes a name from it
+TAKEN = {
+    "a variable": ("p = 1", "p"),
+    "an argument": ("p = 1", "print(f(2, k=p))"),
+    "in an f-string": ("p = 1", "print(f'{2:{p}}')"),
+    "an import": ("import a.p\nfrom b import c as p", "p"),
+    "the package of an import": ("import p.a", "p"),
+    "a function": ("def p():\n    x = 1", "p()"),
+    "a class": ("class p:\n    x = 1", "p"),
+    "by for": ("for p, q in ():\n    pass", "p"),
+    "by for, starred": ("for q, *p in ():\n    pass", "p"),
+    "by with": ("with open('a') as p:\n    pass", "p"),
+    "by except": ("try:\n    1\nexcept OSError as p:\n    pass", "p"),
+    "by match": ("match 1:\n    case {'a': [p, *q], **r}:\n        pass", "r"),
+    "by a walrus": ("print(p := 1)", "p"),
+    "by a walrus in a comprehension": ("[p := k for k in range(3)]", "p"),
+    "by an annotated assignment": ("p: int = 1", "p"),
+    "by global": ("def f():\n    global p\n    p = 1", "p"),
+    "under if": ("if True:\n    p = 1", "p"),
+    "augmented": ("p = 1", "p += 1"),
+    "an attribute set": ("p = 1", "p.x = 1"),
+    "an entry set": ("p = 1", "p[0] = 1"),
+    "an entry added to": ("p = 1", "p[0] += 1"),
+    "an index": ("p = 1", "a = {}\na[p] = 1"),
+    "deleted": ("p = 1", "del p"),
+    "in a function": ("p = 1", "def f(x):\n    return x + p"),
+    "in a function of a function": ("p = 1", "def f():\n    return lambda x: p + x"),
+    "in a method": ("p = 1", "class A:\n    def f(self):\n        return p"),
+    "in a lambda": ("p = 1", "f = lambda x: p"),
+    "a default": ("p = 1", "def f(p=p):\n    return p"),
+    "a lambda's default": ("p = 1", "f = lambda p=p: p"),
+    "an annotation": ("p = int", "def f(x: p):\n    return x"),
+    "a decorator": ("p = 1", "@p\ndef f():\n    pass"),
+    "in a class": ("p = 1", "class A:\n    q = p"),
+    "a base class": ("p = 1", "class A(p):\n    pass"),
+    "what a comprehension runs over": ("p = 1", "[p for p in p]"),
+    "in a comprehension": ("p = 1", "[k for k in range(3) if k < p]"),
+    "after a comprehension with the same name": ("p = 1", "[p for p in range(3)]\np"),
+    "before it is bound anew": ("p = 1", "p = p + 1"),
+    "in the loop that binds it": ("p = 1", "for p in p:\n    pass"),
+    "announced, not bound": ("p = 1", "p: int\nprint(p)"),
+    "of the same name as a function's own": ("p = 1", "def f(p):\n    return p\nf(p)"),
+}
+# the same, but it is bound by the idea, or is another name
+NOT_TAKEN = {
+    "another name": ("p = 1", "q = 1\nq"),
+    "bound anew": ("p = 1", "p = 2\np"),
+    "bound anew under if": ("p = 1", "if True:\n    p = 2\np"),
+    "an import": ("import p", "import p\np"),
+    "by for": ("p = 1", "for p in range(3):\n    print(p)"),
+    "by with": ("p = 1", "with open('a') as p:\n    p.read()"),
+    "by a walrus": ("p = 1", "print((p := 2), p)"),
+    "by except": ("p = 1", "try:\n    1\nexcept OSError as p:\n    print(p)"),
+    "by match": ("p = 1", "match 1:\n    case [p]:\n        print(p)"),
+    "a comprehension's own": ("p = 1", "{p: r for p in range(3) for r in range(p)}"),
+    "a lambda in a comprehension": ("p = 1", "[lambda: p for p in range(3)]"),
+    "a function's argument": ("p = 1", "def f(p, *q):\n    return p"),
+    "a function's own": ("p = 1", "def f():\n    p = 2\n    return lambda: p"),
+    "a lambda's argument": ("p = 1", "f = lambda p: p"),
+    "a function that calls itself": ("p = 1", "def p(n):\n    return p(n - 1)"),
+    "a function above what it reads": ("p = 1", "def f():\n    return p\np = 2"),
+    "a class's own": ("p = 1", "class A:\n    p = 2\n    q = p"),
+    "an attribute": ("p = 1", "import a\na.p = a.p + 1"),
+    "a keyword": ("p = 1", "dict(p=1)"),
+    "words": ("p = 1", "'p'"),
+    "an attribute set by the proof": ("a.p = 1\na['p'] = 2", "a = 1\na"),
+    "a function's own in the proof": ("def q():\n    p = 1", "p = 3\np"),
+}
+
+
+@pytest.mark.parametrize(("proof", "idea"), TAKEN.values(), ids=TAKEN)
+def test_what_is_taken_from_a_proof_is_found(proof, idea):
+    name = "r" if "**r" in proof else "p"
+    assert taken_from_proofs([("a", True, proof), ("b", False, idea)]) == [("b", name)]
+    assert taken_from_proofs([("a", False, proof), ("b", False, idea)]) == []  # it is no proof
+    assert taken_from_proofs([("a", True, proof), ("b", True, idea)]) == []  # proofs may take from proofs
+    assert taken_from_proofs([("0", False, f"{name} = 0"), ("a", True, proof), ("b", False, idea)]) == []
+
+
+@pytest.mark.parametrize(("proof", "idea"), NOT_TAKEN.values(), ids=NOT_TAKEN)
+def test_what_is_not_taken_from_a_proof_is_not_found(proof, idea):
+    assert taken_from_proofs([("a", True, proof), ("b", False, idea)]) == []
+
+
+def test_the_order_of_cells_counts():
+    use, proof, idea = ("use", False, "p"), ("proof", True, "p = 1"), ("idea", False, "p = 2")
+    assert taken_from_proofs([proof, idea, use]) == taken_from_proofs([idea, proof, use]) == []
+    assert taken_from_proofs([proof, use, idea]) == [("use", "p")]
+    function = ("function", False, "def f():\n    return p")
+    assert taken_from_proofs([function, proof, ("call", False, "f()")]) == [("function", "p")]
+    assert taken_from_proofs([function, idea, proof, ("call", False, "f()")]) == []
+
+
+def test_proofs_of_a_notebook_are_known_by_their_tags():
+    """A setup is folded as well, and others may use what it binds."""
+    sources = [
+        (["setup"], "import math"),
+        (["hide-input"], "slope = 1"),
+        ([], "math, slope"),
+        (["solution"], "slope"),
+    ]
+    cells = [nbformat.v4.new_code_cell(source, metadata={"tags": tags}) for tags, source in sources]
+    kinds = [BUILD.kind(cell) for cell in cells]
+    assert kinds == ["setup", "proof", "idea", "solution"]
+    marked = [(kind, kind == "proof", cell.source) for kind, cell in zip(kinds, cells, strict=True)]
+    assert taken_from_proofs(marked) == [("idea", "slope"), ("solution", "slope")]
+
+
+# ---- numbers in prose
+
+TOLD = ()  # the notebooks whose runs tell their own numbers, and whose prose tells none
+
+
+def test_prose_tells_no_numbers_of_a_run():
+    for stem in TOLD:
+        assert figures_told_after_runs(read(FOLDER / f"{stem}.ipynb").cells) == [], stem
+
+
+CODE = "epochs = 10\nx = torch.rand(10_000, 3) * 0.2  # of 28 pixels\ny = 1e-3"
+# what prose after CODE says -> what of it is found
+PROSE = {
+    "The loss is 0.13 at the end.": ["0.13"],
+    "Of 1,024 images, 7 % fail, and 12% of the rest.": ["1,024", "7 %", "12%"],
+    "It is 1.5e-4, or -4.": ["1.5e-4", "4"],
+    "| model | nats |\n|---|---|\n| plain | 81.2 |": ["81.2"],
+    "**0.5** and *17* and (9).": ["0.5", "17", "9"],
+    "Half of it. It halves.": ["Half", "halves"],
+    "Each keeps about two fifths of the energy.": ["about two", "fifths"],
+    "It saves a tenth of a bit, and falls by a third.": ["a tenth", "a third"],
+    "Three quarters of them are seen.": ["Three quarters"],
+    "Nine of ten are recognised, one in five is not.": ["Nine of ten", "one in five"],
+    "Most of\nthem are dead, and two of the words live.": ["Most of", "two of the"],
+    "Nearly all blur by about as much.": ["Nearly", "about as much"],
+    "It is twice as long, or threefold, or four times.": ["twice", "threefold", "four times"],
+    "It gains five nats and loses hundreds.": ["five nats", "hundreds"],
+    "It needs at least seven epochs.": ["at least seven"],
+    "An order of magnitude, a dozen, forty per cent.": ["order of magnitude", "dozen", "per cent"],
+    # its source is exact
+    "The sum is exactly 0.": [],
+    "By definition half of it is 7.": [],
+    "The gap is 0 (VQ-5), or a half by AR-2.": [],
+    "The sum is exact. The loss is 7.": ["7"],
+    "10 epochs, 10,000 images, 20 % noise, 28 pixels, 0.001; ten epochs.": [],
+    "11 epochs, eleven epochs.": ["11", "eleven epochs"],
+    # no prose
+    "$0.5$ and $$\n\\tfrac 12 = 0.5\n$$ and `7`.": [],
+    "```python\nx = 7\n```\n<details>\n<summary>Solution 7</summary>\n\n7\n\n</details>": [],
+    "## 2 · Half of 7\n\n1. first\n2. second 7\n> 3. third\n- 4. fourth": ["7"],
+    "[table 7](docs/7.md) and https://example.org/7 and ![half](7.png) and <img width=7>.": [],
+    "It costs \\$5 and $7$.": ["5"],
+    # names
+    "As VQ-5 has it, (AR-2), too; ELBO-16.": [],
+    "CIFAR-10, VQ-VAE-2, uint8, L2, in 32-bit numbers, 2-D.": [],
+    "CIFAR-10 has 7.": ["7"],
+    "Kingma and Welling (2014), van den Oord et al. 2016b, table 1; Burda et al., 2016.": [],
+    "A bound (Kingma and Welling 2014; Burda, 2016; Salimans 2017) is old.": [],
+    "We took 2016 draws. After 2017 steps it fell.": ["2016", "2017"],
+    "Exercise 05.1, in 02 and 03, notebook 07, notebooks 3 and 4, section 2, Step 3: look.": [],
+    "The upper half, and double precision, are 0 almost everywhere.": ["0"],
+    # counts and ordinals
+    "The two models differ, in three ways: a third model, the first one, one of the reasons.": [],
+    "A manifold unfolds. At least one.": [],
+}
+
+
+@pytest.mark.parametrize(("said", "found"), PROSE.items(), ids=[str(k) for k in range(len(PROSE))])
+def test_numbers_in_prose_are_found(said, found):
+    assert [what for what, _ in figures_told(said, CODE)] == found
+
+
+def test_prose_is_looked_at_after_runs_alone():
+    code, words = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
+    said = [nbformat.v4.new_output("stream", text="7\n")]
+    cells = [words("1", id="a"), code("x = 2", id="b"), words("3", id="c"), code("x = 4", outputs=said, id="d")]
+    cells += [words("The loss is 4. It was 5.", id="e"), words("6", id="f")]
+    cells += [code("x = 7", outputs=said, id="g"), code("x = 8", id="h")]
+    assert figures_told_after_runs(cells) == [("e", "5", "It was 5.")]
 
 
 # ---- exercises
