@@ -164,7 +164,12 @@ def taken_from_proofs(cells):
 # ---- numbers told in prose
 
 _LABEL = rf"(?<![\w-])(?:{'|'.join({label.split('-')[0] for labels in LEDGER.values() for label in labels})})-\d+(?!\w)"
-_SOURCE = re.compile(rf"\bexact(?:ly)?\b|\bby definition\b|{_LABEL}", flags=re.I)
+_SOURCE = re.compile(  # an exact one, a check, or a paper's table
+    rf"\bexact(?:ly)?\b|\bby definition\b|\bcheck(?:ed|s)?\b|(?:19|20)\d\d[a-z]?, (?:table|section|figure) \d|{_LABEL}",
+    flags=re.I,
+)
+_SEEN = re.compile(r"^\*\*What you saw\.\*\*.*?(?=^#|^\*\*(?!What you saw)|\Z)", flags=re.S | re.M)
+_ADVICE = re.compile(r"^Try it\b")
 
 _AWAY = re.compile(  # no prose, or another's
     r"```.*?```|<details\b.*?</details>|\$\$.*?\$\$|`[^`\n]*`|(?<![\\\w])\$(?!\s)[^$\n]+?\$|!?\[[^\]]*\]\([^)]*\)|https?://\S+|<[^>\n]*>"
@@ -217,11 +222,12 @@ def figures_told(markdown, code):
 
     It was true of one run, and another machine or seed may give another: so a notebook says such things in the run's own output.
     None of them are numbers that the code above has, and those of a sentence that names an exact source: "exact", "by definition", an
-    equation. Names are none either: notebooks, exercises, equations, years of papers, CIFAR-10. Nor are counts such as "two models".
+    equation, a check, a paper's table. Names are none either: notebooks, exercises, equations, years of papers,
+    CIFAR-10. Nor are counts such as "two models".
     """
     known, cardinals, told = _values(code), _CARDINALS.split("|"), []
     for sentence in _sentences(markdown):
-        if _SOURCE.search(sentence):
+        if _SOURCE.search(sentence) or _ADVICE.search(sentence):
             continue
         rest, found = _NAMES.sub(" ⋯ ", sentence), []
         for match in _DIGITS.finditer(rest):
@@ -238,10 +244,14 @@ def figures_told(markdown, code):
 
 
 def figures_told_after_runs(cells):
-    """(cell's id, number, sentence) for each number that a markdown cell tells right after a code cell with outputs."""
+    """(cell's id, number, sentence) for each number that a markdown cell tells of a run: under **What you saw.**, after outputs.
+
+    What follows there, a heading or another paragraph that begins in bold, is of the next section.
+    """
     return [
         (cell.id, what, sentence)
         for above, cell in itertools.pairwise(cells)
         if cell.cell_type == "markdown" and above.get("outputs")
-        for what, sentence in figures_told(cell.source, above.source)
+        for seen in _SEEN.findall(cell.source)
+        for what, sentence in figures_told(seen, above.source)
     ]

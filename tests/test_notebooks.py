@@ -276,7 +276,7 @@ def test_proofs_of_a_notebook_are_known_by_their_tags():
 
 # ---- numbers in prose
 
-TOLD = ()  # the notebooks whose runs tell their own numbers, and whose prose tells none
+TOLD = ("05_vq_vae", "07_latent_priors")  # the notebooks whose runs tell their own numbers, and whose prose tells none
 
 
 def test_prose_tells_no_numbers_of_a_run():
@@ -325,6 +325,8 @@ PROSE = {
     "We took 2016 draws. After 2017 steps it fell.": ["2016", "2017"],
     "Exercise 05.1, in 02 and 03, notebook 07, notebooks 3 and 4, section 2, Step 3: look.": [],
     "The upper half, and double precision, are 0 almost everywhere.": ["0"],
+    "It is at least 0.3 (checked).\n\n*Try it*: 300 steps.": [],
+    "PixelCNN needs 3.14 bits (van den Oord et al. 2016b, table 1). Here it is 3.14.": ["3.14"],
     # counts and ordinals
     "The two models differ, in three ways: a third model, the first one, one of the reasons.": [],
     "A manifold unfolds. At least one.": [],
@@ -340,8 +342,12 @@ def test_prose_is_looked_at_after_runs_alone():
     code, words = nbformat.v4.new_code_cell, nbformat.v4.new_markdown_cell
     said = [nbformat.v4.new_output("stream", text="7\n")]
     cells = [words("1", id="a"), code("x = 2", id="b"), words("3", id="c"), code("x = 4", outputs=said, id="d")]
-    cells += [words("The loss is 4. It was 5.", id="e"), words("6", id="f")]
-    cells += [code("x = 7", outputs=said, id="g"), code("x = 8", id="h")]
+    cells += [
+        words("**What you saw.** The loss is 4.\n\nIt was 5.\n\n**Predict.** Will it be 9?\n\n10", id="e"),
+        words("6", id="f"),
+    ]
+    cells += [code("x = 7", outputs=said, id="g"), code("x = 8", id="h"), code("x = 8", outputs=said, id="i")]
+    cells += [words("**What you saw.** All is exact.\n\n## 11\n\nAn idea with 12 words.", id="j")]
     assert figures_told_after_runs(cells) == [("e", "5", "It was 5.")]
 
 
