@@ -380,3 +380,11 @@ def test_the_citation_says_what_pyproject_says():
     assert citation["license"] == PROJECT["license"]
     assert citation["repository-code"] == PROJECT["urls"]["Homepage"]
     assert f"## [{PROJECT['version']}]" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_a_failed_comparison_of_long_sides_is_told_in_short():
+    """On CI pytest would write their whole diff, line by line, which can take longer than all tests."""
+    left, right = [list(range(900))], [list(range(900, 0, -1))]
+    with pytest.raises(AssertionError) as long:
+        assert left == right
+    assert len(str(long.value)) < 1_000
