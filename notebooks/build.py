@@ -324,6 +324,29 @@ def fold(cell: nbformat.NotebookNode) -> None:
     cell.metadata["jupyter"] = cell.metadata.get("jupyter", {}) | {"source_hidden": True}
 
 
+ANSWER = "hide-output"  # the tag that others read; JupyterLab folds outputs by metadata.jupyter.outputs_hidden
+PREDICT = "**Predict"  # how a question begins that the next cell answers
+
+
+def close_answers(notebook: nbformat.NotebookNode) -> None:
+    """Put both marks of a folded output on the idea that answers a prediction: the first after it that says something."""
+    asked = False
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            asked = asked or PREDICT in cell.source
+            continue
+        answers = asked and kind(cell) == "idea" and bool(cell.outputs)
+        asked = asked and not answers
+        tags, jupyter = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {})
+        if answers:
+            cell.metadata["tags"] = tags if ANSWER in tags else [*tags, ANSWER]
+            cell.metadata["jupyter"] = jupyter | {"outputs_hidden": True}
+        elif ANSWER in tags:  # it was an answer
+            left = [tag for tag in tags if tag != ANSWER], {k: v for k, v in jupyter.items() if k != "outputs_hidden"}
+            cell.metadata |= dict(zip(("tags", "jupyter"), left, strict=True))
+            cell.metadata = {key: value for key, value in cell.metadata.items() if value}
+
+
 # ---- what is stored
 
 
@@ -344,6 +367,7 @@ def clean(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if "image/png" in output.get("data", {}):
                     output.data["image/png"] = fewer_colours(output.data["image/png"])
+    close_answers(notebook)
     return notebook
 
 
@@ -368,6 +392,13 @@ def formula(match: re.Match) -> str:
     return re.sub(r"[*_`|\[\]\\]", lambda m: f"&#{ord(m[0])};", mathml)
 
 
+def formulas(markdown: str) -> str:
+    """Markdown with MathML for each formula that is not in code."""
+    parts = re.split(r"(```.*?```|`[^`\n]*`)", markdown, flags=re.S)
+    parts[::2] = [re.sub(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)\$", formula, text, flags=re.S) for text in parts[::2]]
+    return "".join(parts)
+
+
 # nbconvert's own page, and what it leaves out: pictures' words for those who do not see them, and what is folded
 PAGE = """{% extends 'lab/index.html.j2' %}
 {% block data_png scoped %}
@@ -387,14 +418,15 @@ def page(notebook: nbformat.NotebookNode, title: str) -> str:
     notebook = nbformat.from_dict(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            parts = re.split(r"(```.*?```|`[^`\n]*`)", cell.source, flags=re.S)
-            parts[::2] = [
-                re.sub(r"\$\$(.+?)\$\$|\$(?!\s)([^$\n]+?)\$", formula, text, flags=re.S) for text in parts[::2]
-            ]
-            cell.source = "".join(parts)
+            cell.source = formulas(cell.source)
         elif cell.cell_type == "code":
             cell.metadata["folded"] = kind(cell) if folded(cell) else ""
             cell.metadata["answer"] = cell.metadata.get("jupyter", {}).get("outputs_hidden", False)
+            for data in (output.data for output in cell.outputs if "data" in output):
+                if "text/latex" in data:  # sympy's; the exporter leaves it to a script from the network
+                    data["text/html"] = formulas(re.sub(r"\$\\displaystyle (.*?)\$", r"$$\1$$", data.pop("text/latex")))
+                if "text/markdown" in data:
+                    data["text/markdown"] = formulas(data["text/markdown"])
     exporter = HTMLExporter(raw_template=PAGE, exclude_input_prompt=True, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(notebook, resources={"metadata": {"name": title}})
     # browsers centre the columns of a formula unless CSS says otherwise

@@ -321,6 +321,13 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "checks.planted_errors": dict,
     "drawings.vq_vae": dict,
     "drawings.two_stages": dict,
+    "drawings.rate_and_distortion": dict,
+    "drawings.bound_and_gap": dict,
+    "lines.read": lambda: dict(line=word("a + 1"), meaning={"a": x_}),
+    "lines.judge": lambda: dict(line=word("a = a"), meaning={"a": x_, "=": any_function(symbolic.equal)}, at={x_: 2.0}),
+    "lines.tex": lambda: dict(line=word("a + 1")),
+    "drawings.recipes": dict,
+    "drawings.two_gradients": dict,
     "telling.told": lambda: dict(sentence=word("{best} is ahead"), best=anything("FSQ")),
     "telling.compared": lambda: dict(
         difference=0.5,
@@ -423,7 +430,16 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "plots.kept": dict,
     "plots.image_rows": lambda: dict(rows={"a": grey(B, 1, 4, 4)}, title=anything("t"), columns=2),
     "plots.filmstrip": lambda: dict(snapshots={1: grey(B, 1, 4, 4)}, title=anything("t"), columns=2),
-    "plots.animation": lambda: dict(path=fresh(".gif"), frames=[grey(B, 1, 4, 4)], columns=2, milliseconds=100, zoom=1),
+    "plots.animation": lambda: dict(
+        path=fresh(".gif"),
+        frames=[grey(B, 1, 4, 4)],
+        columns=2,
+        milliseconds=100,
+        zoom=1,
+        plays=3,
+        titles=["a"],
+        rows=["b", "c"],
+    ),
     "plots.scatter": lambda: dict(panels={"p": {"a": normal(B, 2)}}, title=anything("t"), labels={"p": whole(10, B)}),
     "plots.curves": lambda: dict(
         lines={"a": line()},
@@ -443,6 +459,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "plots.bound": lambda: dict(
         z=normal(B).sort().values, densities={"p": normal(B).abs()}, spans={"kl": (-2.0, -1.0)}, lowest=-8.0
     ),
+    "plots.ranges": lambda: dict(rows={"a": (0.5, [0.4, 0.6])}, xlabel=anything("x"), title=anything("t")),
     "plots.histograms": lambda: dict(panels={"p": {"a": normal(20)}}, exact=0.0, xlabel=anything("x"), bins=4),
     "plots.cells": lambda: dict(points=normal(B, 2), codebooks={"a": normal(4, 2)}, title=anything("t")),
     "plots.maps": lambda: dict(

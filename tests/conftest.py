@@ -26,6 +26,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in what a shell star
 atexit.register(shutil.rmtree, os.environ["VAELIB_DATA"], ignore_errors=True)
 
 import pytest  # noqa: E402
+from generated import each_caught  # noqa: E402
 from nbval.plugin import IPyNbFile  # noqa: E402
 from played import FOLDER, HANDED_OVER, KEPT, NothingPlanted, Played, told_of  # noqa: E402
 
@@ -131,12 +132,17 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 def pytest_generate_tests(metafunc):
-    """A test that takes ``claim, old, new, names`` runs once for each planted error of its module."""
+    """A test that takes ``claim, old, new, names`` runs once for each planted error of its module; one that takes ``cells, key, by``
+    for each generated one.
+    """
     if {"claim", "old", "new", "names"} <= set(metafunc.fixturenames):
         table = metafunc.module.PLANTED  # by claim, or a list
         errors = table.items() if isinstance(table, dict) else [(None, table)]
         each = [(claim, old, new, names) for claim, planted in errors for old, new, *names in planted]
         metafunc.parametrize(("claim", "old", "new", "names"), each)
+    if {"cells", "key", "by"} <= set(metafunc.fixturenames):
+        each = each_caught(metafunc.module.STEM)
+        metafunc.parametrize(("cells", "key", "by"), each, ids=[key for _, key, _ in each])
 
 
 def pytest_addoption(parser):
@@ -154,7 +160,7 @@ SECONDS: dict[tuple[str, str], float] = {}  # (part, kind) -> of all its tests; 
 
 
 def pytest_runtest_logreport(report):
-    planted = "test_planted_errors[" in report.nodeid
+    planted = "_errors[" in report.nodeid
     key = part_of(report.nodeid), "cells" if ".ipynb::" in report.nodeid else "planted" if planted else "other tests"
     SECONDS[key] = SECONDS.get(key, 0.0) + report.duration
     claim = dict(report.user_properties).get("claim", "")

@@ -165,14 +165,20 @@ TWINS += [
     "left right",
 ]
 TWIN = {a: b for pair in TWINS for a, b in (pair.split(), pair.split()[::-1])}
+DIMENSIONS = ("permute", "transpose", "movedim", "swapaxes")  # calls whose numbers are dimensions, in an order
 
 
 def mutants(module: str) -> list[Mutant]:
     """All mutants of a module; the text of some is no Python."""
-    source = path_of(module).read_bytes()
+    return mutants_of(module, Changes(path_of(module).read_bytes()))
+
+
+def mutants_of(module: str, changes: "Changes") -> list[Mutant]:
+    """The changes as mutants of what is called ``module``, each with a key of its own."""
+    source = changes.source
     lines = source.decode().splitlines()
     found: dict[str, Mutant] = {}
-    for node, kind, start, end, new in Changes(source).all():
+    for node, kind, start, end, new in changes.all():
         line, old = lines[node.lineno - 1].strip(), source[start:end].decode()
         mutant = Mutant(module, line, node.lineno, kind, start, end, old, new)
         while mutant.key in found and found[mutant.key][4:] != mutant[4:]:
@@ -240,6 +246,10 @@ class Changes:
     def of(self, node: ast.AST) -> Iterator[tuple[str, ast.AST | tuple[int, int], str]]:
         if isinstance(node, ast.BinOp) and type(node.op) in BINARY:
             yield "arithmetic", self.between(node.left, node.right, SIGNS[type(node.op)]), BINARY[type(node.op)]
+            if isinstance(node.op, (ast.Mult, ast.Div)):
+                yield "factor left out", node, f"({self.text(node.left)})"
+            if isinstance(node.op, ast.Mult):
+                yield "factor left out", node, f"({self.text(node.right)})"
         elif isinstance(node, ast.AugAssign) and type(node.op) in BINARY:
             sign = f"{SIGNS[type(node.op)]}="
             yield "arithmetic", self.between(node.target, node.value, sign), f"{BINARY[type(node.op)]}="
@@ -321,7 +331,8 @@ class Changes:
             if isinstance(value, ast.Name) and value.id == "generator":
                 yield "generator", value, "None"
         for left, right in zip(node.args, node.args[1:], strict=False):
-            if not isinstance(left, (ast.Constant, ast.Starred)) and not isinstance(right, (ast.Constant, ast.Starred)):
+            fixed = [isinstance(each, (ast.Constant, ast.Starred)) for each in (left, right)]
+            if not any(fixed) or (all(fixed) and name in DIMENSIONS):
                 where = self.span(left)[0], self.span(right)[1]
                 yield "order", where, f"{self.text(right)}, {self.text(left)}"
 
@@ -371,15 +382,19 @@ def runs_of(module: str) -> list[list[str]]:
     return near if module == "build" else [*near, [*EVERYWHERE, "-k", f"{module}."]]
 
 
+def one_a_place(found: list[Mutant], seed: int) -> list[Mutant]:
+    """One mutant for each place, in an order that the seed and the lines give."""
+    found = sorted(found, key=lambda mutant: hashlib.sha256(f"{seed} {mutant.key} {mutant.kind}".encode()).digest())
+    return list({(mutant.module, mutant.start, mutant.end): mutant for mutant in found[::-1]}.values())[::-1]
+
+
 def sample(names: list[str], count: int, seed: int) -> list[Mutant]:
     """``count`` mutants, one for each place: of each module a share by the square root of its number of places, in an order that the
     seed and the lines give.
     """
     pools = {}
     for name in names:
-        found = mutants(name)
-        found.sort(key=lambda mutant: hashlib.sha256(f"{seed} {mutant.key} {mutant.kind}".encode()).digest())
-        pools[name] = list({(mutant.start, mutant.end): mutant for mutant in found[::-1]}.values())[::-1]
+        pools[name] = one_a_place(mutants(name), seed)
     roots = {name: len(pool) ** 0.5 for name, pool in pools.items()}
     chosen = []
     for name, pool in pools.items():

@@ -15,6 +15,8 @@ from queue import Empty
 import nbformat
 from nbval.kernel import CURRENT_ENV_KERNEL_NAME, RunningKernel
 
+from vaelib.classroom.telling import kept_runs
+
 FOLDER = Path(__file__).parent.parent / "notebooks"
 KEPT = FOLDER.parent / "vaelib" / "classroom" / "planted.json"  # what the proofs tell of the planted errors
 LEDGER = {
@@ -55,6 +57,17 @@ SECONDS = 900  # for one thing asked of a kernel
 
 class NothingPlanted(Exception):
     """A planted error was not planted, or nothing can be learnt from it. No AssertionError, which would count as caught."""
+
+
+def replaced(source, old, new):
+    """``source`` with ``new`` for ``old``, however that is formatted there: other spaces and line breaks, and before a closing bracket
+    a comma or none. A formatter moves these, and a planted error is to stay planted.
+    """
+    bare = re.sub(r",(?=\s*[)\]}])", "", old)
+    words = re.findall(r"\w+(?:\s+\w+)*|[^\w\s]", bare)  # words beside each other stay apart
+    parts = [rf",?\s*\{word}" if word in ")]}" else r"\s+".join(map(re.escape, word.split())) for word in words]
+    before, after = (rf"(?:{space})?" for space in (re.match(r"\s*", old)[0], re.search(r"\s*$", old)[0]))
+    return re.sub(before + r"\s*".join(parts) + after, lambda _: new, source)
 
 
 class Played:
@@ -106,14 +119,19 @@ class Played:
 
     def again(self, old, new, *names):
         """The cells ``names`` once more, with ``new`` in place of ``old``. As they are, they pass, or nothing would be learnt."""
-        cells = [self.cells[name] for name in names]
-        if not any(old in cell for cell in cells):
+        changed = {name: replaced(self.cells[name], old, new) for name in names}
+        if changed == {name: self.cells[name] for name in names}:
             raise NothingPlanted(f"{old!r} is not in {names}.")
+        return self.changed(changed)
+
+    def changed(self, cells):
+        """Cells once more, name -> other text; as they are, they pass, or nothing would be learnt."""
+        names = tuple(cells)
         if names not in self.unchanged:
-            self.unchanged[names] = self.attempt(*cells)
+            self.unchanged[names] = self.attempt(*(self.cells[name] for name in names))
         if self.unchanged[names] is not None:
             raise NothingPlanted(f"{names} fail as they are, run again after the notebook: {self.unchanged[names][1]}")
-        return self.attempt(*(cell.replace(old, new) for cell in cells))
+        return self.attempt(*cells.values())
 
     def stop(self):
         self.kernel.stop()
@@ -134,10 +152,16 @@ def planted_errors_fail(played, caught, record_property, claim, old, new, names)
 
 
 def three_for_each_id(request):
-    """Every claim with an ID has three planted errors, and every ID of the ledger is there."""
+    """Every claim with an ID has three planted errors, generated ones among them, and every ID of the ledger is there."""
+    from generated import each_caught  # which imports this module
+
+    generated = [by for _, _, by in each_caught(request.module.STEM)]
     planted = {claim: errors for claim, errors in request.module.PLANTED.items() if re.match(r"[A-Z]+-\d", claim)}
     assert {claim.partition(":")[0] for claim in planted} == set(LEDGER[request.module.STEM])
-    assert all(len(set(errors)) >= 3 for errors in planted.values())
+    counts = {
+        claim: len({*errors}) + sum(by.startswith(claim) for by in generated) for claim, errors in planted.items()
+    }
+    assert {claim: count for claim, count in counts.items() if count < 3} == {}
 
 
 def claims_of(source):
@@ -170,6 +194,14 @@ def one_for_each_claim(request):
     claims = [c for cell in code_cells(FOLDER / f"{request.module.STEM}.ipynb") for c in claims_of(cell.source)]
     known = list(request.module.PLANTED)
     assert [c for c in claims if not any(c.startswith(k) or k.startswith(c) for k in known)] == []
+
+
+def other_seeds_are_kept(played, request):
+    """Of each figure that the notebook tells through over_seeds, and of no other, the runs of other seeds are kept (make seeds)."""
+    told = played._run("", it="sorted(__import__('vaelib.classroom.telling', fromlist=['_']).measured())")["it"]
+    runs = [run for run in kept_runs() if run["notebook"] == request.module.STEM]
+    assert runs
+    assert all(sorted(run["values"]) == told for run in runs)
 
 
 def sliders_move(played):

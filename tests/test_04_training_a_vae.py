@@ -3,172 +3,288 @@
 from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
 
 STEM = "04_training_a_vae"
+GREY = ("grey-mass", "grey-mass-proof")
+READ = ("three-readings-parts", "three-readings", "three-readings-proof")
+HELD = ("linear-in-x", "linear-in-x-proof")
+FLOOR = ("floor", "floor-proof")
+ONCE = ("fixed-proof",)
+KNOWN = ("linear-known", "linear-known-proof")
+GAP = ("linear-known", "linear-gap", "linear-train", "linear-figure", "linear-figure-proof")
+SPOILED = ("linear-known", "linear-spoiled", "linear-check")
+NAIVE = ("naive-nll", "linear-check")
+MEAN = ("at-mean", "at-mean-proof")
+MEAN_DIGITS = ("at-mean", "at-mean-digits", "at-mean-digits-proof")
+MORE = ("judge-more", "judge-more-proof")
+ACTIVE = ("activity", "activity-proof")
+BETA = ("beta-points", "beta-figure", "beta-check")
+COLLAPSE = ("collapse-linear", "collapse-linear-fit", "collapse-count", "collapse-linear-check")
+PEEK = ("collapse-model", "collapse-causal", "collapse-causal-proof")
+TABLE = ("collapse-table", "collapse-table-proof")
+IWAE = ("iwae-told", "iwae-check")
+BEST = ("turned", "best-q", "amortization", "amortization-proof")
+PARTS = ("best-q", "amortization-digits", "amortization-digits-proof")
+PROBE = ("probe", "probe-proof")
+ARC = ("arc", "between", "between-proof")
 PLANTED = {
-    "z turned": [("spoiled.decoder.mean.weight @ turn)", "2 * spoiled.decoder.mean.weight @ turn)", "amortization")],
-    "linear model, axes": [
-        ("(still.log_prob(z) - prior.log_prob(z) -", "(still.log_prob(z) - 2 * prior.log_prob(z) -", "amortization"),
-        ("loss = (still.log_prob(z) -", "loss = (0.5 * still.log_prob(z) -", "amortization"),
-        ("(precision.diagonal().log().sum() -", "(precision.diagonal().sum().log() -", "amortization"),
-        ("return log_w.mean(0), ", "return log_w.mean(0) + 0.02, ", "amortization"),
-        ("torch.eye(3, dtype=torch.float64) + weight.T", "weight.T", "amortization"),
-        ("- torch.logdet(precision)) / 2", "- torch.logdet(precision))", "amortization"),
+    "the loss: distortion": [
+        ("distortion + beta * rate", "distortion + rate", "loss", "loss-proof"),
+        ("-terms.log_px, terms.kl", "terms.log_px, terms.kl", "loss", "loss-proof"),
+        ("distortion + beta * rate", "beta * distortion + rate", "loss", "loss-proof"),
     ],
-    "the encoder loses": [("best_elbo - guessed", "guessed - best_elbo", "amortization-digits")],
-    "and the best q": [("own_log_px - best_elbo", "best_elbo - own_log_px", "amortization-digits")],
-    "over black and white": [("/ (1 + sp.exp(logit))", "/ (2 + sp.exp(logit))", "grey-mass")],
-    "the integral over grey": [
-        ("(X, 0, 1)", "(X, 0, 2)", "grey-mass"),
-        ("levels * v - F.soft", "-levels * v - F.soft", "grey-mass"),
+    "exp(−BCE): over black": [("/ (1 + sp.exp(logit))", "/ (2 + sp.exp(logit))", *GREY)],
+    "exp(−BCE): the integral over grey": [
+        ("(X, 0, 1)", "(X, 0, 2)", *GREY),
+        ("grey * v - F.soft", "-grey * v - F.soft", *GREY),
     ],
-    "it is tanh": [("torch.tanh(logits / 2) / logits", "torch.tanh(logits) / logits", "grey-mass")],
-    "and never more": [("by_quadrature.max() - 0.5", "by_quadrature.max() + 0.5", "grey-mass")],
-    "in_errors is": [
-        ("lead.std() / len(lead) ** 0.5", "lead.std() / len(lead)", "three-readings"),
-        ("lead.std() / len(lead) ** 0.5", "lead.var() / len(lead) ** 0.5", "three-readings"),
+    "exp(−BCE): it is tanh": [("torch.tanh(every / 2) / every", "torch.tanh(every) / every", *GREY)],
+    "exp(−BCE): and never": [("highest - 0.5", "highest + 0.5", *GREY)],
+    "exp(−BCE): 784": [("784 * math.log(2)", "784 * math.log(10)", *GREY)],
+    "three readings: in_errors": [
+        ("lead.std() / len(lead) ** 0.5", "lead.std() / len(lead)", *READ),
+        ("lead.std() / len(lead) ** 0.5", "lead.var() / len(lead) ** 0.5", *READ),
     ],
-    "grey pixels give": [('"grey": grey_test', '"grey": drawn', "three-readings")],
-    "rounded pixels give": [('"rounded": (grey_test > 0.5).float()', '"rounded": drawn', "three-readings")],
-    "every pixel is drawn": [("grey_test[:1].expand(", "(grey_test[:1] ** 2).expand(", "linear-in-x")],
-    "and those errors have": [
-        ("(1 - pixel) / len(many)).sqrt()", "(1 - pixel)).sqrt()", "linear-in-x"),
-        ("(pixel * (1 - pixel) / len", "(pixel / len", "linear-in-x"),
+    "three readings: grey": [('"grey": grey_test', '"grey": data.binarize(grey_test, seeded(99))', *READ)],
+    "three readings: rounded": [
+        ('"rounded": (grey_test > 0.5).float()', '"rounded": data.binarize(grey_test, seeded(99))', *READ)
     ],
-    "for a fixed z": [
-        ("one.log_prob(grey_test[:1])[0]", "one.log_prob((grey_test[:1] > 0.5).float())[0]", "linear-in-x"),
-        ("log_px, grey_log_px", "-log_px, grey_log_px", "linear-in-x"),
+    "three readings: a script's": [
+        ("return -bounds.elbo", "return bounds.elbo", *READ),
+        (".elbo.cpu().double()", ".log_px.cpu().double()", *READ),
     ],
-    "the entropy, by": [
-        ("-(torch.xlogy(coins, coins) +", "(torch.xlogy(coins, coins) +", "floor"),
-        ("+ torch.xlogy(1 - coins, 1 - coins))", ")", "floor"),
-        ("-(torch.xlogy", "-2 * (torch.xlogy", "floor"),
+    "drawn pixels: every pixel": [("grey_test[:1].expand(", "(grey_test[:1] ** 2).expand(", *HELD)],
+    "drawn pixels: and those": [
+        ("(1 - pixel) / len(many)).sqrt()", "(1 - pixel)).sqrt()", *HELD),
+        ("(pixel * (1 - pixel) / len", "(pixel / len", *HELD),
     ],
-    "the model is above": [('shown["drawn"] - entropy', 'entropy - shown["drawn"]', "floor")],
-    "binarizing black": [("generator) - once", "generator) - held_out[:500]", "fixed")],
-    "on test images": [('["drawn once"]["test images"] - ', '["drawn anew"]["test images"] - ', "fixed-check")],
-    "on its own pixels": [
-        ('["drawn anew"]["training images"] - ', '["drawn once"]["training images"] - ', "fixed-check")
+    "drawn pixels: for a fixed z": [
+        ("one.log_prob(grey_test[:1])", "one.log_prob((grey_test[:1] > 0.5).float())", *HELD),
+        ("of_drawn = one.log_prob(many)", "of_drawn = -one.log_prob(many)", *HELD),
     ],
-    "training ends at": [("** 2 * np.eye(16)", "* np.eye(16)", "linear-model", "linear-figure")],
-    "ELBO-16": [
-        ("torch.exp(found.log_px - truth), 1.0", "torch.exp(found.terms.elbo - truth), 1.0", "linear-check"),
-        ("torch.exp(found.log_px - truth), 1.0", "found.log_px - truth, 1.0", "linear-check"),
-        ("** 2 * np.eye(16)", "* np.eye(16)", "linear-model", "linear-check"),
-        ("W @ W.T +", "W @ W.T / 2 +", "linear-model", "linear-check"),
-        ("multivariate_normal(b,", "multivariate_normal(-b,", "linear-model", "linear-check"),
-        ("torch.exp(found.log_px - truth), 1.0", "torch.exp(found.log_px - truth + math.log(K)), 1.0", "linear-check"),
+    "drawn pixels: the grey number": [
+        ("float(one.log_prob(grey_test[:1]))", "0.9985 * float(one.log_prob(grey_test[:1]))", *HELD),
+        ("xlogy(1 - pixel, 1 - p)", "xlogy(1 - pixel, p)", *HELD),
     ],
-    "every image's": [
-        ("(found.log_px - truth) / found.error, 5", "(found.log_px - truth) / found.error**2, 5", "linear-check")
+    "the floor: the entropy": [
+        ("-(torch.xlogy(coins, coins) +", "(torch.xlogy(coins, coins) +", *FLOOR),
+        ("+ torch.xlogy(1 - coins, 1 - coins))", ")", *FLOOR),
+        ("entropy = -(torch.xlogy", "entropy = -3 * (torch.xlogy", *FLOOR),
     ],
-    "and the standard errors": [("/ found.error).std() - 1", "/ (2 * found.error)).std() - 1", "linear-check")],
-    "the two standard errors": [
-        ("relative.std(0) / K**0.5", "relative.std(0)", "naive-nll", "linear-check"),
-        ("relative.std(0) / K**0.5", "relative.std(0) / K", "naive-nll", "linear-check"),
-        ("relative.std(0) / K**0.5", "log_w.std(0) / K", "naive-nll", "linear-check"),
+    "the floor: the drawn": [
+        ("torch.xlogy(1 - pixels, 1 - coins)", "torch.xlogy(1 - pixels, coins)", *FLOOR),
+        ("knowing - by_torch", "knowing", *FLOOR),
     ],
-    "vaelib agrees": [
-        ("+ prior.log_prob(z) - q.log_prob(z))", "+ prior.log_prob(z))", "naive-nll", "linear-check"),
-        ("+ prior.log_prob(z) - q.log_prob(z))", "- q.log_prob(z))", "naive-nll", "linear-check"),
-        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0)", "naive-nll", "linear-check"),
-        ("torch.logsumexp(log_w, 0) - math.log(K)", "log_w.mean(0)", "naive-nll", "linear-check"),
-        ("torch.logsumexp(log_w, 0) - math.log(K)", "log_w.amax(0)", "naive-nll", "linear-check"),
+    "the floor: the model": [('shown["drawn"] - entropy', 'entropy - shown["drawn"]', *FLOOR)],
+    "the floor: by what": [('shown["drawn"] - entropy', 'shown["drawn"] - 2 * entropy', *FLOOR)],
+    "pixels drawn once: binarizing": [("seeded(34)) - once", "seeded(34)) - held_out[:500]", *ONCE)],
+    "pixels drawn once: on test": [("in_errors(on_test)", "in_errors(-on_test)", *ONCE)],
+    "pixels drawn once: on its own": [
+        ('twice["drawn anew"]["training"] -', 'twice["drawn once"]["training"] -', *ONCE)
     ],
-    "the shortcut is too high": [
-        ("(s**2 * spoiled", "(s * spoiled", "at-mean"),
-        ("/ (2 * sigma**2)", "/ sigma**2", "at-mean"),
-        ("/ (2 * sigma**2)", "/ (2 * sigma)", "at-mean"),
-        ("weight.square().sum(0)", "weight.sum(0).square()", "at-mean"),
-        ("- q.kl()", "+ q.kl()", "at-mean"),
-        ("model.decode(q.mean)", "model.decode(q.rsample())", "at-mean"),
+    "the linear model: Bayes": [
+        ("W @ W.T + sigma", "0.97 * W @ W.T + sigma", *KNOWN),
+        ("sigma**2 * torch.eye(16)", "sigma * torch.eye(16)", *KNOWN),
+        ("exact = multivariate_normal(b.numpy()", "exact = multivariate_normal(-b.numpy()", *KNOWN),
+        ("torch.eye(3) + W.T @ W / sigma**2", "W.T @ W / sigma**2", *KNOWN),
+        ("(x.flatten(1) - b) @ W", "x.flatten(1) @ W", *KNOWN),
+        ("torch.linalg.inv(precision) / sigma**2", "torch.linalg.inv(precision) / sigma", *KNOWN),
     ],
-    "on digits, too": [("gap = honest - quick", "gap = quick - honest", "at-mean-digits")],
-    "a second run": [("evaluate.nll(vae, unseen, 1000", "evaluate.nll(vae, unseen, 10", "judge-check")],
-    "L_10 > L_1": [
+    "the linear gap: log p(x)": [
+        ('"ELBO": curve[:, 2] - curve[:, 0]', '"ELBO": curve[:, 0] - curve[:, 2]', *GAP[3:]),
+        ("(2 * q.log_std).exp()", "q.log_std.exp()", *GAP[1:]),
+        ("spread - widths - log_det", "spread + widths - log_det", *GAP[1:]),
+        ("- log_det - 3", "+ log_det - 3", *GAP[1:]),
+        ("- 3 + (off", "+ (off", *GAP[1:]),
+        (".terms.elbo.mean()", ".terms.log_px.mean()", *GAP[1:]),
+    ],
+    "the linear gap: training ends": [("best = PCA(3)", "best = PCA(2)", *GAP[3:])],
+    "the linear gap: and the ELBO": [("gap_of(straight, pooled[:200])", "gap_of(spoiled, pooled[:200])", *GAP[3:])],
+    "ELBO-16: the mean weight": [
+        ("torch.exp(found.log_px - truth)", "torch.exp(found.terms.elbo - truth)", "linear-check"),
+        ("mean_w = torch.exp(found.log_px - truth)", "mean_w = found.log_px - truth", "linear-check"),
+        ("sigma**2 * torch.eye(16)", "sigma * torch.eye(16)", *SPOILED),
+        ("W @ W.T +", "W @ W.T / 2 +", *SPOILED),
+        ("multivariate_normal(b.numpy()", "multivariate_normal(-b.numpy()", *SPOILED),
+        ("found.log_px - truth)", "found.log_px - truth + math.log(K))", "linear-check"),
+    ],
+    "ELBO-16: every image's": [
+        ("(found.log_px - truth) / found.error", "(found.log_px - truth) / found.error**2", "linear-check"),
+        ("(found.log_px - truth) / found.error", "(found.log_px - truth + 1) / found.error", "linear-check"),
+        ("pull = (found.log_px - truth)", "pull = (elbo - truth)", "linear-check"),
+    ],
+    "ELBO-16: and the standard errors": [
+        ("(found.log_px - truth) / found.error", "(found.log_px - truth) / (3 * found.error)", "linear-check"),
+        ("(found.log_px - truth) / found.error", "(found.log_px - truth) / (2 * found.error)", "linear-check"),
+        ("(found.log_px - truth) / found.error", "(found.log_px - truth) / (found.error / 1.5)", "linear-check"),
+    ],
+    "ELBO-16: the two standard errors": [
+        ("relative.std(0) / K**0.5", "relative.std(0)", *NAIVE),
+        ("relative.std(0) / K**0.5", "relative.std(0) / K", *NAIVE),
+        ("relative.std(0) / K**0.5", "torch.stack(log_w).std(0) / K", *NAIVE),
+    ],
+    "ELBO-16: vaelib agrees": [
+        ("log_joint - q.log_prob(z)", "log_joint", *NAIVE),
+        ("+ prior.log_prob(z)", "", *NAIVE),
+        ("torch.logsumexp(torch.stack(log_w), 0) - math.log(K)", "torch.logsumexp(torch.stack(log_w), 0)", *NAIVE),
+        ("torch.logsumexp(torch.stack(log_w), 0) - math.log(K)", "torch.stack(log_w).mean(0)", *NAIVE),
+        ("torch.logsumexp(torch.stack(log_w), 0) - math.log(K)", "torch.stack(log_w).amax(0)", *NAIVE),
+    ],
+    "the shortcut, linear: it is too high": [
+        ("(s**2 * W", "(s * W", *MEAN),
+        ("/ (2 * sigma**2)", "/ sigma**2", *MEAN),
+        ("/ (2 * sigma**2)", "/ (2 * sigma)", *MEAN),
+        ("W.square().sum(0)", "W.sum(0).square()", *MEAN),
+        ("- q.kl()", "+ q.kl()", *MEAN),
+        ("model.decode(q.mean)", "model.decode(q.rsample())", *MEAN),
+    ],
+    "the shortcut, digits: it is too good": [
+        ("flattery = honest - quick", "flattery = quick - honest", *MEAN_DIGITS[1:])
+    ],
+    "the shortcut, digits: it is BCE": [
+        ("- q.kl()", "", *MEAN_DIGITS),
+        ("- q.kl()", "- 1.01 * q.kl()", *MEAN_DIGITS),
+    ],
+    "more draws: a second run": [("evaluate.nll(vae, unseen, 1000", "evaluate.nll(vae, unseen, 10", "judge-check")],
+    "more draws: L_": [
         (
             "by_draws[many_draws].log_px - by_draws[few_draws]",
             "by_draws[few_draws].log_px - by_draws[many_draws]",
             "judge-check",
         )
     ],
-    "−ELBO = rate": [('sides["test"].rate.value +', 'sides["test"].rate.value -', "judge-more")],
-    "bits a pixel": [
-        ("bits * 784 * math.log(2)", "bits * 784", "judge-more"),
-        ("bits * 784", "bits * 28", "judge-more"),
+    "more draws: the steps": [("by_draws[few_draws].log_px", "by_draws[few_draws].terms.elbo", "judge-check")],
+    "more draws: which is": [("values[0] - values[-1]", "by_elbo_value - values[-1]", "judge-figure", "judge-check")],
+    "more draws: L_10 is": [("bounds.iw_bound(vae, unseen, 10,", "bounds.iw_bound(vae, unseen, 100,", "judge-check")],
+    "more draws: L_1 is": [("by_draws[5000].terms.elbo", "by_draws[5000].log_px", "judge-check")],
+    "the shortcut, against L_5000: it lies": [
+        ("at_mean(vae, unseen)", "-readings(vae, unseen)", "judge-shortcut", "judge-shortcut-proof")
     ],
-    "between β = 0.25": [
-        ("(d1 - d0) / (r0 - r1)", "(d1 - d0) / (r1 - r0)", "beta-check"),
+    "readings of one model: −ELBO": [("f.rate.value +", "f.rate.value -", "judge-more-proof")],
+    "readings of one model: bits": [
+        ("bits * 784 * math.log(2)", "bits * 784", "judge-more-proof"),
+        ("bits * 784", "bits * 28", "judge-more-proof"),
+    ],
+    "readings of one model: test minus": [
+        ("math.hypot(new.error, old.error)", "new.error + old.error", *MORE),
+        ("new.value - old.value", "old.value - new.value", *MORE),
+    ],
+    "active units: their number": [("activity > 0.01", "activity > 1.2", *ACTIVE)],
+    "active units: the variances": [("activity = evaluate", "activity = 2 * evaluate", *ACTIVE)],
+    "β is the slope: the slope": [
+        ("(d1 - d0) / (r0 - r1)", "0.75 * (d1 - d0) / (r0 - r1)", "beta-check"),
+        ("(d1 - d0) / (r0 - r1)", "1.2 * (d1 - d0) / (r0 - r1)", "beta-check"),
         ("(d1 - d0) / (r0 - r1)", "(r0 - r1) / (d1 - d0)", "beta-check"),
-        ("(f.rate.value, f.distortion.value)", "(f.rate.value, f.neg_elbo.value)", "beta-points", "beta-check"),
-        ("(f.rate.value, f.distortion.value)", "(f.rate.value, f.nll.value)", "beta-points", "beta-check"),
     ],
-    "β = 1 has": [("beta: r + d", "beta: r + 2 * d", "beta-check"), ("beta: r + d", "beta: 2 * r + d", "beta-check")],
-    "β = 1.0 brings": [
+    "β is the slope: between": [
+        ("(f.rate.value, f.distortion.value)", "(f.rate.value, f.neg_elbo.value)", *BETA),
+        ("(f.rate.value, f.distortion.value)", "(f.rate.value, f.nll.value)", *BETA),
+    ],
+    "the best −ELBO: rate and": [
+        ("beta: r + d", "beta: 0.8 * r + d", "beta-check"),
+        ("beta: r + d", "beta: 1.3 * r + d", "beta-check"),
+    ],
+    "the best −ELBO: β = 1": [("min(neg_elbos", "max(neg_elbos", "beta-check")],
+    "the best −ELBO: the dashed": [("sum(points[1.0]) - R", "sum(points[1.0]) - 0.7 * R", "beta-figure", "beta-check")],
+    "codes and prior: β": [
         (
             "compare.apart(distances[low], distances[high])",
             "compare.apart(distances[high], distances[low])",
-            "beta-prior",
+            "beta-prior-proof",
         )
     ],
-    "1 eigenvalues lie": [
-        ("/ (2 * sigma**2)", "/ sigma**2", "collapse-linear", "collapse-linear-check"),
-        ("(s**2 - 2 * log_s - 1)", "(s**2 - log_s - 1)", "collapse-linear", "collapse-linear-check"),
-        ("(A @ covariance * A).sum() +", "", "collapse-linear", "collapse-linear-check"),
-        ("(s**2 * W.square().sum(0)).sum()", "0", "collapse-linear", "collapse-linear-check"),
+    "collapse as the optimum: ": [
+        ("/ (2 * sigma**2)", "/ sigma**2", *COLLAPSE),
+        ("(s**2 - 2 * log_s - 1)", "(s**2 - log_s - 1)", *COLLAPSE),
+        ("(A @ S * A).sum() +", "", *COLLAPSE),
+        ("scatter = (s**2 * W.square().sum(0)).sum()", "scatter = 0", *COLLAPSE),
     ],
-    "the variance of each": [
+    "collapse as the optimum: the variance": [
         ("1 - sigma**2 / eigenvalues[:8]", "1 - sigma / eigenvalues[:8]", "collapse-linear-check"),
         ("1 - sigma**2 / eigenvalues[:8]", "1 - sigma**2 / eigenvalues[:8] ** 2", "collapse-linear-check"),
     ],
-    "the rate collapsed": [
+    "the peeking decoder: no pixel": [
+        ("< 24)", "< 25)", *PEEK),
+        ("self.weight * mask", "self.weight", *PEEK),
+        ("< 24)", "> 24)", *PEEK),
+    ],
+    "the peeking decoder: and each": [("< 24)", "< 23)", *PEEK)],
+    "the peeking decoder: the middle": [
+        ("(torch.arange(49, device=x.device) < 24)", "(torch.arange(49, device=x.device) == 23)", *PEEK)
+    ],
+    "what z says: the rate": [
+        ('(rate["(section 1)"] / rate["none"])', '(rate["none"] / rate["(section 1)"])', "collapse-table-proof")
+    ],
+    "what z says: the cost": [
+        ("z.roll(1, 0)", "z", *TABLE),
+        ("z.roll(1, 0)", "z.roll(-1, 0)", *TABLE),
+        ("cost[remedy] = (own - other)", "cost[remedy] = (other - own)", *TABLE),
+    ],
+    "what z says: free bits": [('rate["free bits"].mean() - 20', 'rate["none"].mean() - 20', "collapse-table-proof")],
+    "what z says: and costs": [
+        ('bound_of["none"] - bound_of["free bits"]', 'bound_of["free bits"] - bound_of["none"]', "collapse-table-proof")
+    ],
+    "what z says: β weighs": [
+        ("+ beta * kl.mean(0)", "+ 1.01 * beta * kl.mean(0)", "collapse-train", "collapse-table-proof"),
+        ("- 2 * q.log_std - 1)", "- q.log_std - 1)", "collapse-train", "collapse-table-proof"),
+    ],
+    "trained on L₁₀: ": [
+        ("better, worse = g.log_px - f.log_px,", "better, worse = f.log_px - g.log_px,", *IWAE),
+        ("f.terms.elbo - g.terms.elbo", "g.terms.elbo - f.terms.elbo", *IWAE),
+        ('widths["L₁₀"] - widths["ELBO"]', 'widths["ELBO"] - widths["L₁₀"]', "iwae-check"),
+    ],
+    "trained on L₁₀: the gap": [
+        ("(g.log_px - g.terms.elbo)", "(g.log_px - f.terms.elbo + 3)", *IWAE),
+        ("(f.log_px - f.terms.elbo)", "(f.log_px - g.terms.elbo)", *IWAE),
+    ],
+    "trained on L₁₀: L₅₀₀ by": [("= g.log_px - f.log_px", "= 3 * g.log_px - 3 * f.log_px", *IWAE)],
+    "trained on L₁₀: and the ELBO": [("f.terms.elbo - g.terms.elbo", "2 * (f.terms.elbo - g.terms.elbo)", *IWAE)],
+    "trained on L₁₀: widths": [
+        ("means, s = model.encode(held_back).mean", "means, s = 2 * model.encode(held_back).mean", "iwae-check")
+    ],
+    "the best diagonal q: z turned": [("weight.data @ turn", "weight.data @ turn * 2", *BEST)],
+    "the best diagonal q: axes": [
+        ("+ prior.log_prob(z) - still", "+ 2 * prior.log_prob(z) - still", *BEST),
+        ("- still.log_prob(z)", "- 0.5 * still.log_prob(z)", *BEST),
+        ("precision.diagonal().log().sum()", "precision.diagonal().sum().log()", *BEST),
+        ("return log_w.mean(0), ", "return log_w.mean(0) + 0.02, ", *BEST),
+        ("float(known[axes] / 2)", "float(known[axes])", *BEST),
+    ],
+    "the best diagonal q: L_K": [
+        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0)", *BEST),
+        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0) + math.log(K)", *BEST),
+    ],
+    "whose part is the gap: the encoder": [("= best_elbo - guess,", "= guess - best_elbo,", *PARTS[1:])],
+    "whose part is the gap: and q*": [("with_best - best_elbo", "best_elbo - with_best", *PARTS[1:])],
+    "whose part is the gap: both": [
+        ("best_elbo - guess, with_best - best_elbo", "best_elbo - guess, with_guess - best_elbo", *PARTS[1:]),
+        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0)", *PARTS),
+    ],
+    "the probe: taught": [
+        ('right_by_probe(inputs["latents"], shuffled)', 'right_by_probe(inputs["latents"], fit_y)', "probe-proof")
+    ],
+    "the probe: the latents": [('right["latents"].mean() / by', "by_chance / by", "probe-proof")],
+    "the probe: its input": [
         (
-            'rate["(section 1\'s decoder)"] / rate["none"]',
-            'rate["none"] / rate["(section 1\'s decoder)"]',
-            "collapse-check",
+            "code_means(vae, part) for part in (fit_x, try_x)",
+            "code_means(start, part) for part in (fit_x, try_x)",
+            *PROBE,
         )
     ],
-    "free bits holds": [('rate["free bits"].mean() - 20', 'rate["none"].mean() - 20', "collapse-check")],
-    "and costs some": [('-in_errors(bound_of["free bits"]', 'in_errors(bound_of["free bits"]', "collapse-check")],
-    "no pixel sees": [
-        ("< 24)", "< 25)", "collapse-model", "collapse-causal"),
-        ("self.weight * mask", "self.weight", "collapse-model", "collapse-causal"),
-        ("< 24)", "> 24)", "collapse-model", "collapse-causal"),
+    "line and arc: halfway": [
+        ("((z1 + z2) / 2)", "((z1 + z2) / 2**0.5)", "between-proof"),
+        ("((z1 + z2) / 2).square()", "((z1 + z2) / 2).abs()", "between-proof"),
     ],
-    "and each sees": [("< 24)", "< 23)", "collapse-model", "collapse-causal")],
-    "on digits, too, it lies": [("at_mean(vae, unseen).cpu().double() -", "-readings(vae, unseen) -", "judge-check")],
-    "trained on L₁₀": [("by_iw.log_px - by_elbo.log_px,", "by_elbo.log_px - by_iw.log_px,", "iwae-check")],
-    "and the ELBO is lower": [
-        ("by_elbo.terms.elbo - by_iw.terms.elbo", "by_iw.terms.elbo - by_elbo.terms.elbo", "iwae-check")
+    "line and arc: an arc": [
+        ("+ torch.sin(t * angle) * b", "+ torch.cos(t * angle) * b", *ARC),
+        ("ends = torch.sin((1 - t) * angle) * a", "ends = torch.sin(angle) * (1 - t) * a", *ARC),
     ],
-    "so KL": [
-        (
-            "(by_iw.log_px - by_iw.terms.elbo) - (by_elbo.log_px - by_elbo.terms.elbo)",
-            "(by_elbo.log_px - by_elbo.terms.elbo) - (by_iw.log_px - by_iw.terms.elbo)",
-            "iwae-check",
-        )
+    "line and arc: its angle": [
+        ("way, angle = arc(a, b, t)", "way, angle = arc(b, a, t)", "between-proof"),
+        ("arc(a, b, t),", "a.expand(9, -1),", "between-proof"),
     ],
-    "the gap grows": [
-        (
-            "(by_iw.log_px - by_iw.terms.elbo) - (by_elbo.log_px",
-            "(by_iw.log_px - by_elbo.terms.elbo) - (by_elbo.log_px",
-            "iwae-check",
-        )
+    "line and arc: and that": [("(1 - t[:, 0]) * angle", "t[:, 0] * angle", "between-proof")],
+    "line and arc: in the middle": [
+        ('"arc": arc(*pair, shares)', '"arc": (1 - shares) * pair[0] + shares * pair[1]', *ARC)
     ],
-    "and q is wider": [('widths["L₁₀"] - widths["ELBO"]', 'widths["ELBO"] - widths["L₁₀"]', "iwae-check")],
-    "a probe taught": [("fit(seen_part, shuffled)", "fit(seen_part, fit_y)", "probe")],
-    "the latents know": [('accuracy["20 latents of the VAE"] / by', "by_chance / by", "probe")],
-    "halfway on": [
-        ("((z1 + z2) / 2)", "((z1 + z2) / 2**0.5)", "between"),
-        ("((z1 + z2) / 2).square()", "((z1 + z2) / 2).abs()", "between"),
-    ],
-    "an arc between": [
-        ("+ torch.sin(t * angle) * b) /", "+ torch.cos(t * angle) * b) /", "between"),
-        ("return (torch.sin((1 - t) * angle) * a", "return (torch.sin(angle) * (1 - t) * a", "between"),
-    ],
-    "its angle to": [
-        ("way, angle = arc(a, b, t)", "way, angle = arc(b, a, t)", "between"),
-        ("arc(a, b, t),", "a.expand(9, -1),", "between"),
-    ],
-    "and that to": [("(1 - t[:, 0]) * angle", "t[:, 0] * angle", "between")],
 }
 
 

@@ -1,280 +1,129 @@
 """Planted errors in the checks of notebook 05_vq_vae."""
 
-from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
+from generated import generated_errors_fail, survivors_have_reasons
+from played import (
+    answers_are_marked,
+    one_for_each_claim,
+    other_seeds_are_kept,
+    planted_errors_fail,
+    sliders_move,
+    three_for_each_id,
+)
 
 STEM = "05_vq_vae"
+CODEBOOK = ("codebook", "codebook-proof")
+FLATTEN = ("flatten", "flatten-proof")
+DISTANCE = ("distance", "distance-proof")
+PRECISION = ("precision", "precision-proof")
+LOOKUP = ("lookup", "lookup-proof")
+LOSS = ("loss", "loss-parts", "loss-heard", "loss-check-proof")
+VAELIB = ("equal-to-vaelib", "equal-to-vaelib-proof")
+BIAS = ("bias-parts", "bias", "bias-proof")
+EMA = ("ema", "ema-proof")
+PERPLEXITY = ("perplexity", "perplexity-proof")
+RING = ("cells-ring", "cells", "cells-proof")
+FSQ = ("fsq", "fsq-proof")
+COMPARE = ("compare-parts", "compare", "compare-proof")
+BATCH = ("batch-or-set", "batch-or-set-proof")
+KL = ("constant-kl", "constant-kl-proof")
+JUDGE = ("judge", "judge-proof")
+GENERATE = ("generate", "generate-scores", "generate-proof")
+HEALTH = ("health-figure", "health-figure-proof")
 PLANTED = {
     "VQ-1": [
-        ("embedding(page).detach()", "embedding(page).detach() + page[..., None]", "codebook", "codebook-proof"),
-        ("codebook[int(k)] for", "codebook[int(k) - 1] for", "codebook", "codebook-proof"),
-        ("embedding(page).detach()", "embedding(page.flip(0)).detach()", "codebook", "codebook-proof"),
+        ("embedding(page).detach()", "embedding(page).detach() + page[..., None]", *CODEBOOK),
+        ("codebook[int(k)] for", "codebook[int(k) - 1] for", *CODEBOOK),
+        ("embedding(page).detach()", "embedding(page.flip(0)).detach()", *CODEBOOK),
     ],
-    "VQ-2: the entries": [
-        ("tagged.permute(0, 2, 3, 1).reshape(-1, D)", "tagged.reshape(-1, D)", "flatten", "flatten-proof"),
-        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(1, 0, 2, 3)", "flatten", "flatten-proof"),
-        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 1, 2)", "flatten", "flatten-proof"),
+    "VQ-2: each entry": [
+        ("10 * i + j", "i + j", *FLATTEN),
+        ("1000 * b", "10 * b", *FLATTEN),
+        ("100 * d", "10 * d", *FLATTEN),
     ],
+    "VQ-2: the entries": [("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 1, 2)", *FLATTEN)],
     "VQ-2: they are": [
-        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 2, 3, 1).flip(-1)", "flatten", "flatten-proof"),
-        ("flat // 100 % 10", "flat // 10 % 10", "flatten", "flatten-proof"),
-        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 2, 3, 1).roll(1, -1)", "flatten", "flatten-proof"),
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 2, 3, 1).flip(-1)", *FLATTEN),
+        ("flat // 100 % 10", "flat // 10 % 10", *FLATTEN),
     ],
     "VQ-2: and back": [
-        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 2, 1)", "flatten", "flatten-proof"),
-        ("reshape(B, H, W, D).permute(0, 3, 1, 2)", "reshape(B, D, H, W)", "flatten", "flatten-proof"),
-        ("flat.reshape(B,", "flat.flip(0).reshape(B,", "flatten", "flatten-proof"),
+        ("tagged.permute(0, 2, 3, 1)", "tagged.permute(0, 3, 2, 1)", *FLATTEN),
+        ("reshape(B, H, W, D).permute(0, 3, 1, 2)", "reshape(B, D, H, W)", *FLATTEN),
     ],
     "VQ-3: the expansion": [
-        ("- 2 * z @ e.T", "- z @ e.T", "distance", "distance-proof"),
-        ("- 2 * z @ e.T", "+ 2 * z @ e.T", "distance", "distance-proof"),
-        ("* z @ e.T + e.square().sum(1)", "* z @ e.T", "distance", "distance-proof"),
-        ("e.square().sum(1)", "e.norm(dim=1)", "distance", "distance-proof"),
+        ("- 2 * z @ e.T", "- z @ e.T", *DISTANCE),
+        ("- 2 * z @ e.T", "+ 2 * z @ e.T", *DISTANCE),
+        ("e.square().sum(1)", "e.norm(dim=1)", *DISTANCE),
     ],
     "VQ-3: and with": [
-        ("p**2 - 2 * p * q", "p**2 - p * q", "distance", "distance-proof"),
-        ("p**2 - 2 * p * q", "p - 2 * p * q", "distance", "distance-proof"),
-        ("2 * p * q + q**2", "2 * p * q", "distance", "distance-proof"),
+        ("p**2 - 2 * p * q", "p**2 - p * q", *DISTANCE),
+        ("2 * p * q + q**2", "2 * p * q", *DISTANCE),
     ],
-    "VQ-3: the nearest": [
-        (
-            "squared_distances(z, codebook).argmin(1)",
-            "squared_distances(z, codebook).argmax(1)",
-            "distance",
-            "distance-proof",
-        ),
-        ("squared_distances(z, codebook).argmin(1)", "(-z @ codebook.T).argmin(1)", "distance", "distance-proof"),
-        (
-            "squared_distances(z, codebook).argmin(1)",
-            "squared_distances(z, codebook.abs()).argmin(1)",
-            "distance",
-            "distance-proof",
-        ),
-    ],
+    "VQ-3: the nearest": [("squared_distances(z, codebook).argmin(1)", "(-z @ codebook.T).argmin(1)", *DISTANCE)],
     "the digits of VQ-3: far from 0": [
-        (
-            "(z + shift).float(), (codebook + shift).float()",
-            "z + shift, codebook + shift",
-            "precision",
-            "precision-proof",
-        )
+        ("(z + shift).float(), (codebook + shift).float()", "z + shift, codebook + shift", *PRECISION),
     ],
-    "the digits of VQ-3: where plain": [
-        ("far[:, None] - words", "far[:, None] + words", "precision", "precision-proof")
+    "the digits of VQ-3: where plain": [("far[:, None] - words", "far[:, None] + words", *PRECISION)],
+    "the digits of VQ-3: the share": [
+        ("(found != nearest_k).double().mean()", "(found != nearest_k).double().sum()", *PRECISION),
     ],
-    "the digits of VQ-3: in 16 bits": [
-        ("z.bfloat16(), codebook.bfloat16()", "z, codebook", "precision", "precision-proof")
-    ],
+    "the digits of VQ-3: its words": [("(far, words).argmin(1)", "(far, words).argmax(1)", *PRECISION)],
+    "the digits of VQ-3: in 16 bits": [("z.bfloat16(), codebook.bfloat16()", "z, codebook", *PRECISION)],
+    "the digits of VQ-3: though most": [("codebook.bfloat16()", "codebook.flip(0).bfloat16()", *PRECISION)],
     "VQ-4: one-hot": [
-        ("- codebook[nearest_k], 0", "- codebook[nearest_k - 1], 0", "lookup", "lookup-proof"),
-        ("one_hot @ codebook -", "one_hot @ codebook.flip(0) -", "lookup", "lookup-proof"),
-        ("F.one_hot(nearest_k, K)", "F.one_hot(nearest_k.flip(0), K)", "lookup", "lookup-proof"),
+        ("- codebook[nearest_k], 0", "- codebook[nearest_k - 1], 0", *LOOKUP),
+        ("one_hot @ codebook -", "one_hot @ codebook.flip(0) -", *LOOKUP),
+        ("F.one_hot(nearest_k, K)", "F.one_hot(nearest_k.flip(0), K)", *LOOKUP),
     ],
-    "VQ-4: with the same": [
-        ("F.embedding(nearest_k, by_lookup) * weights", "F.embedding(nearest_k, by_lookup)", "lookup", "lookup-proof"),
-        ("one_hot @ by_product * weights", "one_hot @ by_product / K * weights", "lookup", "lookup-proof"),
-        ("F.embedding(nearest_k, by", "F.embedding(nearest_k.flip(0), by", "lookup", "lookup-proof"),
-    ],
-    "VQ-4: for each": [
-        ("weights[nearest_k == k].sum(0)", "weights[nearest_k == k].mean(0)", "lookup", "lookup-proof"),
-        ("weights[nearest_k == k]", "weights[nearest_k != k]", "lookup", "lookup-proof"),
-        ("by_lookup.grad - summed", "by_lookup.grad - summed.flip(0)", "lookup", "lookup-proof"),
-    ],
-    "VQ-5: value of the reconstruction": [
-        ("(x - decoder(z_q))", "(x + decoder(z_q))", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
-        (
-            "(z_e, codebook).argmin(1)",
-            "(z_e, codebook).argmax(1)",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(x - decoder(z_q)).square()",
-            "(x - decoder(z_q)).abs()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-    ],
+    "VQ-4: with the same": [("one_hot @ by_product * weights", "one_hot @ by_product / K * weights", *LOOKUP)],
+    "VQ-4: for each": [("weights[nearest_k == k].sum(0)", "weights[nearest_k == k].mean(0)", *LOOKUP)],
+    "VQ-5: value of the reconstruction": [("(x - decoder(z_q)).square()", "(x - decoder(z_q)).abs()", *LOSS)],
     "VQ-5: value of the codebook": [
-        (
-            "(z_e.detach() - e).square().mean(), beta",
-            "3 * (z_e.detach() - e).square().mean(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e.detach() - e).square().mean(), beta",
-            "(z_e.detach() + e).square().mean(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e.detach() - e).square().mean(), beta",
-            "(z_e.detach() - e).square().sum(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e.detach() - e).square().mean(), beta *",
-            "beta * (z_e.detach() - e).square().mean(), 1 *",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e.detach() - e).square().sum(), beta", *LOSS),
+        ("(z_e.detach() - e).square().mean(), beta *", "beta * (z_e.detach() - e).square().mean(), 1 *", *LOSS),
     ],
     "VQ-5: value of the commitment": [
-        (
-            "(z_e - e.detach()).square()",
-            "(z_e - e.detach()).abs()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e - e.detach()).square()",
-            "-(z_e + e.detach()).square()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e.detach() - e).square().mean(), beta * (z_e",
-            "(z_e.detach() - e).square().mean(), (z_e",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("(z_e - e.detach()).square()", "(z_e - e.detach()).abs()", *LOSS),
+        ("(z_e.detach() - e).square().mean(), beta * (z_e", "(z_e.detach() - e).square().mean(), (z_e", *LOSS),
     ],
     "VQ-5: the reconstruction": [
-        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
-        (
-            "z_q = e.detach() + (z_e - z_e.detach())",
-            "z_q = e.detach()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "z_q = e.detach() + (z_e - z_e.detach())",
-            "z_q = e + (z_e - z_e.detach())",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e", *LOSS),
+        ("z_q = e.detach() + (z_e - z_e.detach())", "z_q = e.detach()", *LOSS),
     ],
     "VQ-5: the codebook": [
-        (
-            "(z_e.detach() - e).square().mean(), beta",
-            "(z_e - e).square().mean(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "(z_e.detach() - e).square().mean(), beta",
-            "(z_e - e.detach()).square().mean(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e - e).square().mean(), beta", *LOSS),
+        ("(z_e.detach() - e).square().mean(), beta", "(z_e - e.detach()).square().mean(), beta", *LOSS),
         (
             "(z_e.detach() - e).square().mean(), beta",
             "(z_e.detach() - e + (z_e - z_e.detach())).square().mean(), beta",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
+            *LOSS,
         ),
     ],
     "VQ-5: the commitment": [
-        ("beta * (z_e - e.detach())", "beta * (z_e - e)", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
-        (
-            "beta * (z_e - e.detach())",
-            "beta * (z_e.detach() - e)",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "beta * (z_e - e.detach())",
-            "beta * (z_e - e.detach() + (e - e.detach()))",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("beta * (z_e - e.detach())", "beta * (z_e - e)", *LOSS),
+        ("beta * (z_e - e.detach())", "beta * (z_e.detach() - e)", *LOSS),
+        ("beta * (z_e - e.detach())", "beta * (z_e - e.detach() + (e - e.detach()))", *LOSS),
     ],
     "VQ-5: β moves": [
-        ("beta * (z_e -", "0.25 * (z_e -", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
-        ("beta * (z_e -", "4 * beta**2 * (z_e -", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
-        ("beta * (z_e -", "0.5 * beta**0.5 * (z_e -", "loss", "loss-parts", "loss-heard", "loss-check-proof"),
+        ("beta * (z_e -", "0.25 * (z_e -", *LOSS),
+        ("beta * (z_e -", "4 * beta**2 * (z_e -", *LOSS),
+        ("beta * (z_e -", "0.5 * beta**0.5 * (z_e -", *LOSS),
     ],
     "VQ-5: and not": [
-        (
-            "reconstruction, (z_e.detach()",
-            "reconstruction, 4 * beta * (z_e.detach()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "reconstruction, (z_e.detach()",
-            "reconstruction, (0.75 + beta) * (z_e.detach()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
-        (
-            "reconstruction, (z_e.detach()",
-            "reconstruction, 16 * beta**2 * (z_e.detach()",
-            "loss",
-            "loss-parts",
-            "loss-heard",
-            "loss-check-proof",
-        ),
+        ("reconstruction, (z_e.detach()", "reconstruction, 4 * beta * (z_e.detach()", *LOSS),
+        ("reconstruction, (z_e.detach()", "reconstruction, (0.75 + beta) * (z_e.detach()", *LOSS),
+        ("reconstruction, (z_e.detach()", "reconstruction, 16 * beta**2 * (z_e.detach()", *LOSS),
     ],
-    "vaelib's quantizer: vaelib chooses": [
-        ("(rows, words).argmin(1)", "(rows, words).argmax(1)", "equal-to-vaelib", "equal-to-vaelib-proof")
-    ],
+    "vaelib's quantizer: vaelib chooses": [("(rows, words).argmin(1)", "(rows, words).argmax(1)", *VAELIB)],
     "vaelib's quantizer: with the same vectors": [
-        ("(e.detach() + (rows - rows.detach()))", "(e.detach() + rows)", "equal-to-vaelib", "equal-to-vaelib-proof")
+        ("(e.detach() + (rows - rows.detach()))", "(e.detach() + rows)", *VAELIB),
     ],
-    "vaelib's quantizer: and losses": [("0.25 * (rows", "0.5 * (rows", "equal-to-vaelib", "equal-to-vaelib-proof")],
-    "vaelib's quantizer: the gradient for the latents": [
-        ("(rows.detach() - e)", "(rows - e)", "equal-to-vaelib", "equal-to-vaelib-proof")
-    ],
-    "vaelib's quantizer: the gradient for the codebook": [
-        ("0.25 * (rows - e.detach())", "0.25 * (rows - e)", "equal-to-vaelib", "equal-to-vaelib-proof")
-    ],
+    "vaelib's quantizer: and losses": [("0.25 * (rows", "0.5 * (rows", *VAELIB)],
+    "vaelib's quantizer: the gradient for the latents": [("(rows.detach() - e)", "(rows - e)", *VAELIB)],
+    "vaelib's quantizer: the gradient for the codebook": [("0.25 * (rows - e.detach())", "0.25 * (rows - e)", *VAELIB)],
     "VQ-6: the gradient": [
         (
             "(to_encoder,) = torch.autograd.grad((quantizer",
             "(to_encoder,) = torch.autograd.grad((2 * quantizer",
-            "straight-proof",
-        ),
-        (
-            "(to_encoder,) = torch.autograd.grad((quantizer",
-            "(to_encoder,) = torch.autograd.grad((-quantizer",
             "straight-proof",
         ),
         ("z_q = ours.z_q.detach()", "z_q = maps.detach()", "straight-proof"),
@@ -291,8 +140,6 @@ PLANTED = {
     ],
     "VQ-6: straight-through predicts": [
         ("((to_encoder * nudge).sum() - moved", "((-to_encoder * nudge).sum() - moved", "straight-proof"),
-        ("((to_encoder * nudge).sum() - moved", "((to_encoder.flip(1) * nudge).sum() - moved", "straight-proof"),
-        ("(z_q + nudge).sin() - z_q.sin()", "(z_q + 2 * nudge).sin() - z_q.sin()", "straight-proof"),
     ],
     "VQ-6: which is": [
         ("moved_directly.abs() / 1e-6", "(there - here).detach().abs() / 1e-6", "straight-proof"),
@@ -300,312 +147,218 @@ PLANTED = {
         ("moved_directly.abs() / 1e-6", "(to_encoder * nudge).sum() - moved_directly", "straight-proof"),
     ],
     "VQ-6: the bias: q(k|z)": [
-        ("/ (2 * tau**2)", "/ tau**2", "bias-parts", "bias", "bias-proof"),
-        ("/ (2 * tau**2)", "/ (2 * tau)", "bias-parts", "bias", "bias-proof"),
-        ("(z[:, None] - line) ** 2", "(z[:, None] - line).abs()", "bias-parts", "bias", "bias-proof"),
+        ("/ (2 * tau**2)", "/ tau**2", *BIAS),
+        ("/ (2 * tau**2)", "/ (2 * tau)", *BIAS),
     ],
     "VQ-6: the bias: exact": [
-        (".sum(-1) / 2e-5", ".sum(-1) / 1e-5", "bias-parts", "bias", "bias-proof"),
-        (
-            "torch.autograd.grad((chances(at, tau) * f(line))",
-            "torch.autograd.grad((chances(at, tau) * f(-line))",
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
+        (".sum(-1) / 2e-5", ".sum(-1) / 1e-5", *BIAS),
         (
             "torch.autograd.grad((chances(at, tau) * f(line)).sum(), at)",
             "[(chances(at, tau) * slope(line)).sum(-1)]",
-            "bias-parts",
-            "bias",
-            "bias-proof",
+            *BIAS,
         ),
+    ],
+    "VQ-6: the bias: straight": [
+        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: e - 0.3, tau)", *BIAS),
+        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: 2 * (e + 0.3), tau)", *BIAS),
+        ("tau) * slope(line)", "tau) * f(line)", *BIAS),
+    ],
+    "VQ-6: the bias: z goes": [
+        ("linspace(-2, 2,", "linspace(0, 2,", *BIAS),
+        ("linspace(-2, 2,", "linspace(-1, 1,", *BIAS),
+        ("linspace(-2, 2,", "linspace(-3, 2,", *BIAS),
     ],
     "VQ-6: the bias: with noise": [
-        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: e - 0.3, tau)", "bias-parts", "bias", "bias-proof"),
-        ("(straight - exact).abs().max())\n", "(straight + exact).abs().max())\n", "bias-parts", "bias", "bias-proof"),
-        ("lambda e: 2 * (e - 0.3), tau)", "lambda e: 2 * (e + 0.3), tau)", "bias-parts", "bias", "bias-proof"),
+        ("(straight - exact).abs().max())\n", "(straight + exact).abs().max())\n", *BIAS),
+        ("bias[tau] = float((straight - exact)", "bias[tau] = float(straight", *BIAS),
     ],
     "VQ-6: the bias: with little": [
-        (
-            "bias[tau] = float((straight - exact)",
-            "bias[tau] = float((exact - exact)",
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
+        ("bias[tau] = float((straight - exact)", "bias[tau] = float((exact - exact)", *BIAS),
         (
             "bias[tau] = float((straight - exact).abs().max())",
             "bias[tau] = float((straight - exact).abs().min())",
-            "bias-parts",
-            "bias",
-            "bias-proof",
+            *BIAS,
         ),
-        ("bias[0.2], at_least", "bias[1.0], at_least", "bias-parts", "bias", "bias-proof"),
+        ("bias[0.2], at_least", "bias[1.0], at_least", *BIAS),
     ],
     "VQ-6: the bias: for f": [
-        (
-            'cos(6 e), by finite differences", exact -',
-            'cos(6 e), by finite differences", straight -',
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
-        (
-            'cos(6 e), by finite differences", exact -',
-            'cos(6 e), by finite differences", -exact -',
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
-        (
-            'cos(6 e), by finite differences", exact -',
-            'cos(6 e), by finite differences", 2 * exact -',
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", straight -', *BIAS),
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", -exact -', *BIAS),
+        ('cos(6 e), by finite differences", exact -', 'cos(6 e), by finite differences", 2 * exact -', *BIAS),
     ],
     "VQ-6: the bias: a function": [
         (
             "torch.cos(6 * e), lambda e: -6 * torch.sin(6 * e)",
             "torch.cos(e / 2), lambda e: -torch.sin(e / 2) / 2",
-            "bias-parts",
-            "bias",
-            "bias-proof",
+            *BIAS,
         ),
-        (
-            "torch.cos(6 * e), lambda e: -6 * torch.sin(6 * e)",
-            "e, lambda e: torch.ones_like(e)",
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
-        (
-            "-6 * torch.sin(6 * e), 1.0)",
-            "-6 * torch.sin(6 * e), 1.0)\n    straight = exact",
-            "bias-parts",
-            "bias",
-            "bias-proof",
-        ),
+        ("torch.cos(6 * e), lambda e: -6 * torch.sin(6 * e)", "e, lambda e: torch.ones_like(e)", *BIAS),
+        ("-6 * torch.sin(6 * e), 1.0)", "-6 * torch.sin(6 * e), 1.0)\n    straight = exact", *BIAS),
+    ],
+    "VQ-6: the bias: the slopes": [
+        ("lambda e: -6 * torch.sin", "lambda e: 6 * torch.sin", *BIAS),
+        ("lambda e: -6 * torch.sin", "lambda e: -6 * torch.cos", *BIAS),
+        ("lambda e: -6 * torch.sin", "lambda e: -12 * torch.sin", *BIAS),
     ],
     "VQ-8: with γ = 0,": [
-        ("memoryless.codebook.copy_(start)", "memoryless.codebook.copy_(start + 1)", "ema", "ema-proof"),
-        ("max_iter=1, tol=0).fit(points", "max_iter=2, tol=0).fit(points", "ema", "ema-proof"),
-        ("memoryless(points)", "memoryless(points[:500])", "ema", "ema-proof"),
-        ("decay=0.0", "decay=0.01", "ema", "ema-proof"),
+        ("max_iter=1, tol=0).fit(points", "max_iter=2, tol=0).fit(points", *EMA),
+        ("decay=0.0", "decay=0.01", *EMA),
     ],
     "VQ-8: with γ = 0.9": [
-        ("m = 0.9 * m + 0.1", "m = 0.1 * m + 0.9", "ema", "ema-proof"),
-        ("chosen.T @ batch", "chosen.T @ batch / 100", "ema", "ema-proof"),
-        ("chosen.sum(0)", "chosen.mean(0)", "ema", "ema-proof"),
+        ("m = 0.9 * m + 0.1", "m = 0.1 * m + 0.9", *EMA),
+        ("chosen.sum(0)", "chosen.mean(0)", *EMA),
     ],
     "VQ-8: and n": [
-        ("100 * averaging.size - n", "100 * averaging.size.sqrt() - n", "ema", "ema-proof"),
-        ("100 * averaging.size - n", "averaging.size - n", "ema", "ema-proof"),
-        ("100 * averaging.size - n", "100 * averaging.size - n.flip(0)", "ema", "ema-proof"),
+        ("100 * averaging.size - n", "100 * averaging.size.sqrt() - n", *EMA),
+        ("100 * averaging.size - n", "averaging.size - n", *EMA),
+        ("100 * averaging.size - n", "100 * averaging.size - n.flip(0)", *EMA),
     ],
     "VQ-8: the codebook": [
-        ("pull - 2 * counts", "pull - counts", "ema", "ema-proof"),
-        ("pull - 2 * counts", "pull + 2 * counts", "ema", "ema-proof"),
-        ("(points - moving[", "(2 * points - moving[", "ema", "ema-proof"),
+        ("pull - 2 * counts", "pull - counts", *EMA),
+        ("pull - 2 * counts", "pull + 2 * counts", *EMA),
     ],
     "VQ-7: one": [
-        ("torch.full((9,), 3), 64) - 1", "torch.arange(9), 64) - 1", "perplexity", "perplexity-proof"),
-        ("torch.full((9,), 3), 64) - 1", "torch.full((9,), 3), 64)", "perplexity", "perplexity-proof"),
-        (
-            "perplexity(torch.full((9,), 3), 64) - 1",
-            "math.log(perplexity(torch.full((9,), 3), 64)) - 1",
-            "perplexity",
-            "perplexity-proof",
-        ),
+        ("torch.full((9,), 3), 64) - 1", "torch.arange(9), 64) - 1", *PERPLEXITY),
+        ("perplexity(torch.full((9,), 3), 64) - 1", "math.log(perplexity(torch.full((9,), 3), 64)) - 1", *PERPLEXITY),
     ],
     "VQ-7: all": [
-        ("torch.arange(640) % 64, 64) - 64", "torch.arange(640) % 32, 64) - 64", "perplexity", "perplexity-proof"),
-        ("% 64, 64) - 64", "% 64, 64) - math.log(64)", "perplexity", "perplexity-proof"),
-        ("torch.arange(640) % 64, 64) - 64", "torch.arange(640) % 65 % 64, 64) - 64", "perplexity", "perplexity-proof"),
+        ("torch.arange(640) % 64, 64) - 64", "torch.arange(640) % 32, 64) - 64", *PERPLEXITY),
+        ("% 64, 64) - 64", "% 64, 64) - math.log(64)", *PERPLEXITY),
     ],
     "VQ-7: by SciPy": [
-        (
-            "scipy.stats.entropy(shares.numpy())",
-            "scipy.stats.entropy(shares.numpy(), base=2)",
-            "perplexity",
-            "perplexity-proof",
-        ),
-        ("shares = torch.bincount", "shares = 1 + torch.bincount", "perplexity", "perplexity-proof"),
-        ("math.exp(scipy", "(scipy", "perplexity", "perplexity-proof"),
+        ("scipy.stats.entropy(shares.numpy())", "scipy.stats.entropy(shares.numpy(), base=2)", *PERPLEXITY),
+        ("shares = torch.bincount", "shares = 1 + torch.bincount", *PERPLEXITY),
+        ("math.exp(scipy", "(scipy", *PERPLEXITY),
     ],
-    "VQ-7: 2 raised": [
-        ("0.5 * (1 + math.log2(32))", "0.5 * math.log2(32)", "perplexity", "perplexity-proof"),
-        ("2 ** (0.5", "math.e ** (0.5", "perplexity", "perplexity-proof"),
-        ("math.log2(32)", "math.log2(64)", "perplexity", "perplexity-proof"),
-    ],
-    "the ring's codebooks: random starts": [
-        ('"random start": watched()', '"random start": watched(below=0.5)', "cells-ring", "cells", "cells-proof")
-    ],
-    "the ring's codebooks: both cures": [
-        ("watched(from_data=True)", "watched()", "cells-ring", "cells", "cells-proof")
-    ],
-    "the ring's codebooks: no codebook": [
-        ("inertia_ / len(ring)", "inertia_ / 1000", "cells-ring", "cells", "cells-proof")
-    ],
-    "the ring's codebooks: and revival": [
-        ("watched(below=0.5)", "watched(from_data=True)", "cells-ring", "cells", "cells-proof"),
-        (
-            ".square().sum(1).mean()) for way",
-            ".square().sum(1).mean()) * 4 for way",
-            "cells-ring",
-            "cells",
-            "cells-proof",
-        ),
-    ],
-    "the cures: with revival": [("values[short // 2 :]", "values", "health-figure", "health-figure-proof")],
-    "the cures: without any": [('late["by gradient"]', 'late["+ revival"]', "health-figure", "health-figure-proof")],
-    "FSQ: vaelib's words": [
-        ("L ** torch.arange(z.shape[1])", "L ** torch.arange(z.shape[1]).flip(0)", "fsq", "fsq-proof")
-    ],
-    "FSQ: and values": [("/ (L - 1) - 1, (whole", "/ L - 1, (whole", "fsq", "fsq-proof")],
-    "FSQ: and gradients": [("(r - r.detach())", "0 * r", "fsq", "fsq-proof")],
-    "FSQ: every z_q": [
-        ("levels_hit = 1.5 * (", "levels_hit = 2 * (", "fsq", "fsq-proof"),
-        ("levels_hit = 1.5 * (", "levels_hit = 3 * (", "fsq", "fsq-proof"),
-    ],
-    "FSQ: lookup finds": [("scalar.lookup(rounded.codes)", "scalar.lookup(63 - rounded.codes)", "fsq", "fsq-proof")],
+    "VQ-7: 2 raised": [("0.5 * (1 + math.log2(32))", "0.5 * math.log2(32)", *PERPLEXITY)],
+    "the ring's codebooks: seven points": [("4 + 2.2 * radius", "2.2 * radius", *RING)],
+    "the ring's codebooks: random starts": [('"random start": {}', '"random start": {"below": 0.5}', *RING)],
+    "the ring's codebooks: both cures": [('"from data": {"from_data": True}', '"from data": {}', *RING)],
+    "the ring's codebooks: no codebook": [("inertia_ / len(ring)", "inertia_ / 1000", *RING)],
+    "the ring's codebooks: and revival": [('{"below": 0.5}', '{"from_data": True}', *RING)],
+    "the cures: with revival": [("values[short // 2 :]", "values", *HEALTH)],
+    "the cures: without any": [('late["by gradient"]', 'late["+ revival"]', *HEALTH)],
+    "FSQ: vaelib's words": [("L ** torch.arange(z.shape[1])", "L ** torch.arange(z.shape[1]).flip(0)", *FSQ)],
+    "FSQ: and values": [("/ (L - 1) - 1, words", "/ L - 1, words", *FSQ)],
+    "FSQ: and gradients": [("(r - r.detach())", "0 * r", *FSQ)],
+    "FSQ: every z_q": [("levels_hit = 1.5 * (", "levels_hit = 2 * (", *FSQ)],
+    "FSQ: lookup finds": [("scalar.lookup(rounded.codes)", "scalar.lookup(63 - rounded.codes)", *FSQ)],
     "error, rate and sharpness: the VAE's rate": [
-        ("float(q.kl().mean()) / math.log(2)", "float(q.kl().mean())", "compare-parts", "compare", "compare-proof")
+        ("float(q.kl().mean()) / math.log(2)", "float(q.kl().mean())", *COMPARE),
     ],
     "error, rate and sharpness: VQ-VAE: bits": [
+        ("64 * math.log2(perplexity(codes, 64))", "64 * math.log(perplexity(codes, 64))", *COMPARE),
+        ("64 * math.log2(perplexity(codes, 64))", "BITS", *COMPARE),
+    ],
+    "error, rate and sharpness: VQ-VAE: error of hues": [
+        ("(hue_hat - hue)", "(x_hat - held_out)", *COMPARE),
+        ("/ hue.var()", "/ held_out.var()", *COMPARE),
+    ],
+    "error, rate and sharpness: hues lose": [
         (
-            "64 * math.log2(perplexity(codes, 64))",
-            "64 * math.log(perplexity(codes, 64))",
-            "compare-parts",
-            "compare",
-            "compare-proof",
+            "float(hue_errors[k]) / float(errors[k].mean()) for",
+            "float(errors[k].mean()) / float(hue_errors[k]) for",
+            *COMPARE,
         ),
-        ("64 * math.log2(perplexity(codes, 64))", "BITS", "compare-parts", "compare", "compare-proof"),
     ],
     "error, rate and sharpness: all three are blurred": [
-        (
-            "vae.decode(q.rsample(torch.Generator(device).manual_seed(0))).mean + 0.5",
-            "held_out",
-            "compare-parts",
-            "compare",
-            "compare-proof",
-        )
+        ("vae.decode(q.rsample(torch.Generator(device).manual_seed(0))).mean + 0.5", "held_out", *COMPARE),
     ],
     "error, rate and sharpness: VQ-VAE: error": [
-        ("(x_hat - held_out).square()", "(x_hat + held_out).square()", "compare-parts", "compare", "compare-proof")
+        ("(x_hat - held_out).square()", "(x_hat + held_out).square()", *COMPARE),
     ],
-    "error, rate and sharpness: VQ-VAE: sharpness": [
-        (
-            "energy(images) / energy(originals)",
-            "energy(originals) / energy(images)",
-            "compare-parts",
-            "compare",
-            "compare-proof",
-        ),
-        ("x.diff(dim=-2)", "x.diff(dim=1)", "compare-parts", "compare", "compare-proof"),
-        ("x.diff(dim=-1).square()", "x.diff(dim=-1).abs()", "compare-parts", "compare", "compare-proof"),
-    ],
-    "a perplexity of what: few words": [(".view(-1, 64)", ".view(-1, 6400)", "batch-or-set", "batch-or-set-proof")],
+    "error, rate and sharpness: VQ-VAE: sharpness": [("x.diff(dim=-2)", "x.diff(dim=1)", *COMPARE)],
+    "a perplexity of what: few words": [(".view(-1, 64)", ".view(-1, 6400)", *BATCH)],
     "a perplexity of what: and an image": [
-        (
-            "[torch.randperm(codes.numel(), generator=torch.Generator().manual_seed(0))]",
-            "",
-            "batch-or-set",
-            "batch-or-set-proof",
-        )
+        ("[places_of]", "", *BATCH),
     ],
+    "a perplexity of what: of an image": [("for page in codes]", "for page in codes[:500]]", *BATCH)],
+    "a perplexity of what: of 64": [(".view(-1, 64)", ".view(-1, 128)", *BATCH)],
     "VQ-9: one-hot": [
-        ("by_torch - math.log(size)", "by_torch - math.log2(size)", "constant-kl", "constant-kl-proof"),
-        ("kl_divergence(certain, uniform)", "kl_divergence(certain, certain)", "constant-kl", "constant-kl-proof"),
-        (
-            "F.one_hot(torch.tensor(1), size)",
-            "(0.1 + F.one_hot(torch.tensor(1), size))",
-            "constant-kl",
-            "constant-kl-proof",
-        ),
+        ("by_torch - math.log(size)", "by_torch - math.log2(size)", *KL),
+        ("kl_divergence(certain, uniform)", "kl_divergence(certain, certain)", *KL),
     ],
-    "VQ-9: against": [
-        ("math.log(whole)", "whole", "constant-kl", "constant-kl-proof"),
-        ("-probabilities.log()", "-probabilities.log2()", "constant-kl", "constant-kl-proof"),
-        ("-probabilities.log()", "-(1 - probabilities).log()", "constant-kl", "constant-kl-proof"),
-    ],
+    "VQ-9: against": [("-probabilities.log()", "-probabilities.log2()", *KL)],
     "VQ-9: which is": [
-        ("against_unigram = -(", "against_unigram = (", "constant-kl", "constant-kl-proof"),
-        ("against_unigram = -(", "against_unigram = -5 * (", "constant-kl", "constant-kl-proof"),
-        (
-            "mean_cost - against_unigram",
-            "mean_cost - against_unigram / math.log(2)",
-            "constant-kl",
-            "constant-kl-proof",
-        ),
+        ("against_unigram = -(", "against_unigram = -5 * (", *KL),
+        ("mean_cost - against_unigram", "mean_cost - against_unigram / math.log(2)", *KL),
     ],
     "shuffled squares: vaelib's shuffled squares": [
-        ("argsort(1)", "argsort(1).argsort(1)", "judge", "judge-proof"),  # the way back
-        ("place.copy_(squares[k])", "place.copy_(squares[k].flip(1))", "judge", "judge-proof"),
-        ("for j in range(0, W, side)]", "for j in range(0, W, side)][::-1]", "judge", "judge-proof"),
+        ("argsort(1)", "argsort(1).argsort(1)", *JUDGE),  # the way back
+        ("place.copy_(squares[k])", "place.copy_(squares[k].flip(1))", *JUDGE),
     ],
-    "shuffled squares: no square is lost": [("(some, mixed)]", "(some, mixed.roll(1, 3))]", "judge", "judge-proof")],
+    "shuffled squares: no square is lost": [("(some, mixed)]", "(some, mixed.roll(1, 3))]", *JUDGE)],
     "the judge: shuffled squares are no digits": [
-        ("compare.shuffled_squares(others, ", "(lambda x, _: x)(others, ", "generate", "generate-proof"),
-        ("labels=10).value for images in", "labels=11).value for images in", "generate", "generate-proof"),
+        ("compare.shuffled_squares(others, ", "(lambda x, _: x)(others, ", *GENERATE),
+        ("labels=10).value for images in", "labels=11).value for images in", *GENERATE),
     ],
     "VQ-10: uniform": [
-        ("torch.randint(64, (1000, 8, 8), generator=dice)", 'pages["VQ-VAE"]', "generate", "generate-proof"),
+        ("torch.randint(64, (1000, 8, 8), generator=dice)", 'pages["VQ-VAE"]', *GENERATE),
         (
             'apart(distances["uniform"], distances["rebuilt"])',
             'apart(distances["rebuilt"], distances["uniform"])',
-            "generate",
-            "generate-proof",
+            *GENERATE,
         ),
-        ("energy_distance(images, others)", 'energy_distance(pictures["real"], others)', "generate", "generate-proof"),
+        ("energy_distance(images, others)", 'energy_distance(pictures["real"], others)', *GENERATE),
     ],
     "VQ-10: and": [
         (
-            "replacement=True, generator=dice).view(1000, 8, 8)",
-            'replacement=True, generator=dice).view(1000, 8, 8) * 0 + pages["VQ-VAE"]',
-            "generate",
-            "generate-proof",
+            "often.view(1000, 8, 8)",
+            'pages["VQ-VAE"]',
+            *GENERATE,
         ),
         (
             'apart(distances["unigram"], distances["rebuilt"])',
             'apart(distances["rebuilt"], distances["unigram"])',
-            "generate",
-            "generate-proof",
+            *GENERATE,
         ),
         (
             'apart(distances["unigram"], distances["rebuilt"])',
             'apart(distances["unigram"], distances["uniform"])',
-            "generate",
-            "generate-proof",
+            *GENERATE,
         ),
     ],
     "VQ-10: the judge": [
-        (
-            "[k] = compare.recognisability(judge, images,",
-            "[k] = compare.recognisability(judge, held_out,",
-            "generate",
-            "generate-proof",
-        ),
+        ("[k] = compare.recognisability(judge, images,", "[k] = compare.recognisability(judge, held_out,", *GENERATE),
         (
             'apart(recognised["rebuilt"], recognised["uniform"])',
             'apart(recognised["uniform"], recognised["rebuilt"])',
-            "generate",
-            "generate-proof",
+            *GENERATE,
         ),
         (
             'apart(recognised["rebuilt"], recognised["uniform"])',
             'apart(recognised["rebuilt"], recognised["real"])',
-            "generate",
-            "generate-proof",
+            *GENERATE,
         ),
+    ],
+    "VQ-10: it knows": [
+        ('pictures["real"] = held_out', 'pictures["real"] = pictures["unigram"]', *GENERATE),
+        ('pictures["real"] = held_out', 'pictures["real"] = pictures["uniform"]', *GENERATE),
+        ('pictures["real"] = held_out', 'pictures["real"] = torch.zeros_like(held_out)', *GENERATE),
+    ],
+    "VQ-10: real images": [
+        ('pictures["real"] = held_out', 'pictures["real"] = pictures["rebuilt"]', *GENERATE),
+        ('pictures["real"] = held_out', 'pictures["real"] = held_out - 0.5', *GENERATE),
+        ("= held_out\n", "= held_out.mean(1, keepdim=True).expand_as(held_out)\n", *GENERATE),
+    ],
+    "VQ-10: these and": [
+        ("[1000:2000]", "[800:1800]", *GENERATE),
+        ("[1000:2000]", "[500:1500]", *GENERATE),
+        ("[1000:2000]", "[900:2000]", *GENERATE),
+    ],
+    "VQ-10: all numbers": [
+        ("images.clamp(0, 1)", "images", *GENERATE),
+        ("images.clamp(0, 1)", "images.clamp(-1, 1)", *GENERATE),
+        ("images.clamp(0, 1)", "images.clamp(0, 2)", *GENERATE),
     ],
 }
 
 
 test_planted_errors = planted_errors_fail
+test_generated_errors = generated_errors_fail
+test_survivors_have_reasons = survivors_have_reasons
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
 test_stubs_pass_and_wrong_answers_fail = answers_are_marked
+test_other_seeds_are_kept = other_seeds_are_kept

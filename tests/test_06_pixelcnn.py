@@ -154,7 +154,7 @@ PLANTED = {
     "AR-5: vaelib's": [
         ("scales.log()[None", "scales[None", "cells"),
         ("mixture_weights.log()[None", "mixture_weights[None", "cells"),
-        ("    256,\n)", "    257,\n)", "cells"),
+        ("torch.zeros(1, 3, 0, 1, 1), 256", "torch.zeros(1, 3, 0, 1, 1), 257", "cells"),
     ],
     "AR-5: the distribution": [
         ("1 / (1 + sp.exp(-u))", "1 / (1 + sp.exp(u))", "cell-sympy"),
@@ -233,7 +233,7 @@ PLANTED = {
             "final",
         ),
         ("features[1][:, : t + 1] - features[0][:, : t + 1]", "features[1][:, t:] - features[0][:, t:]", "final"),
-        ("begun.flatten()[t:] = 1 -", "begun.flatten()[: len(begun.flatten()[t:])] = 1 -", "final"),
+        ("begun.flatten()[t:] =", "begun.flatten()[: len(begun.flatten()[t:])] =", "final"),
         ("model.features(model.embed(x))", "model.features(model.embed(x.flip(-1)))", "final"),
     ],
     "AR-6: pixel t": [

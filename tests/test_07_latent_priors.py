@@ -1,6 +1,13 @@
 """Planted errors in the checks of notebook 07_latent_priors."""
 
-from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
+from played import (
+    answers_are_marked,
+    one_for_each_claim,
+    other_seeds_are_kept,
+    planted_errors_fail,
+    sliders_move,
+    three_for_each_id,
+)
 
 STEM = "07_latent_priors"
 PLANTED = {
@@ -31,6 +38,16 @@ PLANTED = {
             "transformer-proof",
             "transformer-samples-proof",
         ),
+    ],
+    "the transformer's samples: training drops": [
+        (
+            "dropout=0.0",
+            "dropout=0.1",
+            "transformer",
+            "transformer-sums",
+            "transformer-proof",
+            "transformer-samples-proof",
+        )
     ],
     "AR-1: the transformer": [
         ("words[:, :-1]", "words[:, 1:]", "transformer", "transformer-sums", "transformer-proof"),
@@ -86,13 +103,17 @@ PLANTED = {
     "copies: rebuilt pages": [
         ('- found["rebuilt"]["recognised"]', '- found["PixelCNN"]["recognised"]', "verdict-proof")
     ],
-    "copies: copying shows": [
+    "copies: words shared": [
         (".sum(1).max()", ".sum(1).min()", "scores-parts", "scores-drawn", "scores", "verdict-proof"),
+        (".sum(1).max()", ".sum(1).median()", "scores-parts", "scores-drawn", "scores", "verdict-proof"),
+        ("(page == known)", "(page != known)", "scores-parts", "scores-drawn", "scores", "verdict-proof"),
+    ],
+    "copies: copying shows": [
         ("shared_words(pages[:20]", "shared_words(test_pages[:20]", "verdict-proof"),
     ],
     "copies: no prior copies": [
         (
-            "prior.sample(N, (8, 8), generator=torch.Generator(device).manual_seed(2))[:, 0].cpu()",
+            "prior.sample(N, (8, 8), generator=seeded(2))[:, 0].cpu()",
             "pages[:N]",
             "scores-parts",
             "scores-drawn",
@@ -102,7 +123,7 @@ PLANTED = {
     ],
     "copies: nor is": [
         (
-            "prior.sample(N, (8, 8), generator=torch.Generator(device).manual_seed(2))[:, 0].cpu()",
+            "prior.sample(N, (8, 8), generator=seeded(2))[:, 0].cpu()",
             "torch.cat((pages[:5], test_pages[5:N]))",
             "scores-parts",
             "scores-drawn",
@@ -129,7 +150,11 @@ PLANTED = {
         ("decoded(test_pages[:N]).cpu()", "(1 - decoded(test_pages[:N]).cpu())", "whole-parts", "whole", "whole-proof")
     ],
     "the parts of a code: no part": [
-        ("exact_nats = -torch.cat", "exact_nats = torch.cat", "whole-parts", "whole", "whole-proof")
+        ("exact_nats = (-torch.cat", "exact_nats = (torch.cat", "whole-parts", "whole", "whole-proof")
+    ],
+    "all images listed: the prior": [
+        ("minlength=5) + 1.0", "minlength=5) + 0.0", "toy-bound", "toy-bound-proof"),
+        ("minlength=5) + 1.0", "minlength=5) + 10.0", "toy-bound", "toy-bound-proof"),
     ],
     "all images listed: the model is": [
         (
@@ -166,15 +191,21 @@ PLANTED = {
         ),
         ("two_part.exp().sum()", "exact.exp().sum()", "toy-bound", "toy-bound-proof", "toy-seen", "toy-seen-proof"),
     ],
-    "the parts of a code: here both": [
+    "the parts of a code: the model of pixels": [
         (
-            'min(both_bounds) - float(sum(bits["PixelCNN on pixels"]).mean())',
-            'float(sum(bits["PixelCNN on pixels"]).mean()) - min(both_bounds)',
+            "pixel_model.log_prob(part.long()",
+            "pixel_model.log_prob(part.flip(-1).long()",
             "whole-parts",
             "whole",
             "whole-proof",
         ),
-        ('sum(bits["PixelCNN on pixels"])', 'sum(bits["VAE"])', "whole-parts", "whole", "whole-proof"),
+        (
+            "(torch.zeros(N).double(), per_dim(exact_nats))",
+            "(torch.ones(N).double(), per_dim(exact_nats))",
+            "whole-parts",
+            "whole",
+            "whole-proof",
+        ),
         ("per_dim(exact_nats))", "per_dim(1.1 * exact_nats))", "whole-parts", "whole", "whole-proof"),
     ],
     "the parts of a code: the prior's part, from": [
@@ -241,20 +272,19 @@ PLANTED = {
     "true rows: the prior's part is": [
         ("to_prior - to_decoder", "to_decoder - to_prior", "swap-parts", "swap", "swap-proof")
     ],
-    "the causes: few images": [
-        ("test_bits - train_bits", "train_bits - test_bits", "causes-check", "causes-check-proof")
+    "the causes: the larger": [
+        ("sizes_of[1] / sizes_of[0] - 2", "sizes_of[0] / sizes_of[1] - 2", "causes-check", "causes-check-proof"),
+        ('"twice the parameters")]', '"twice the steps")]', "causes-check", "causes-check-proof"),
     ],
+    "the causes: few images: a gap": [("other - own for", "own - other for", "causes-check", "causes-check-proof")],
     "the causes: all images": [
-        ('gaps["as above"], 0.1', 'gaps["1/24 of the images"], 0.1', "causes-check", "causes-check-proof")
+        ('gaps["as above"], 0.1', 'gaps["500 images"], 0.1', "causes-check", "causes-check-proof")
     ],
-    "the causes: even then": [("spare = usual - ", "spare = usual - 64 + 0 * ", "causes-check", "causes-check-proof")],
-    "the causes: a quarter of": [
-        ('worse["1/4 of the images"], 0.1', 'worse["1/24 of the images"], 0.1', "causes-check", "causes-check-proof")
-    ],
-    "the causes: the three": [
+    "the causes: even then": [("spare = near[", "spare = -64 + near[", "causes-check", "causes-check-proof")],
+    "the causes: few images cost": [
         (
-            'test_bits - cause_bits["as above"][1]',
-            'cause_bits["as above"][1] - test_bits',
+            "before - other for",
+            "other - before for",
             "causes-check",
             "causes-check-proof",
         )
@@ -284,18 +314,10 @@ PLANTED = {
             "size-check-proof",
         )
     ],
-    "shorter pages: they are farther": [
+    "given halves: the share": [
         (
-            '["4 x 4"]["sampled"]["distance"], lost',
-            '["4 x 4"]["rebuilt"]["recognised"], lost',
-            "size-check",
-            "size-check-proof",
-        )
-    ],
-    "given halves: the past": [
-        (
-            "compare.mean_of(lower_drawn - upper_drawn)",
-            "compare.mean_of(upper_drawn - lower_drawn)",
+            "(seen == test_set.y[: len(many)])",
+            "(seen != test_set.y[: len(many)])",
             "halves-parts",
             "halves",
             "halves-proof",
@@ -309,17 +331,27 @@ PLANTED = {
         ),
     ],
     "Bayes' rule: the labelled": [("log_each.argmax(0)", "log_each.argmin(0)", "labels-check", "labels-check-proof")],
+    "Bayes' rule: the share": [("(named == test", "(named != test", "labels-check", "labels-check-proof")],
     "Bayes' rule: what the label": [
-        ("(log_each.logsumexp(0) - math.log(10))", "log_each.mean(0)", "labels-check", "labels-check-proof"),
-        ("(log_each.logsumexp(0) - math.log(10))", "log_each.logsumexp(0)", "labels-check", "labels-check-proof"),
+        (
+            "log_p = log_each.logsumexp(0) - math.log(10)",
+            "log_p = log_each.mean(0)",
+            "labels-check",
+            "labels-check-proof",
+        ),
+        ("log_each.logsumexp(0) - math.log(10)", "log_each.logsumexp(0)", "labels-check", "labels-check-proof"),
         ("gather(0, test_set.y[None, :N])", "gather(0, named[None])", "labels-check", "labels-check-proof"),
     ],
-    "labels: labels are": [("seen == wanted", "seen == wanted.flip(0)", "labels-figure", "labels-figure-proof")],
+    "labels: the share": [
+        ("== wanted)", "== wanted.flip(0))", "labels-figure", "labels-figure-proof"),
+        ("[:, :10].argmax(1).cpu()\n", "[:, :10].argmin(1).cpu()\n", "labels-figure", "labels-figure-proof"),
+        ("arange(10).repeat(30)", "arange(10).repeat_interleave(30)", "labels-figure", "labels-figure-proof"),
+    ],
     "given halves: what was given": [("mask=mask)", "mask=~mask)", "halves-parts", "halves", "halves-proof")],
     "given halves: drawn words": [
         (
-            "one, two = completed(~half, test_pages[:N], 6)",
-            "one, two = completed(~half, test_pages[:N], 7)",
+            "one, two = (completed(~half, test_pages[:N], 6)",
+            "one, two = (completed(~half, test_pages[:N], 7)",
             "halves-parts",
             "halves",
             "halves-proof",
@@ -336,3 +368,4 @@ test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
 test_stubs_pass_and_wrong_answers_fail = answers_are_marked
+test_other_seeds_are_kept = other_seeds_are_kept

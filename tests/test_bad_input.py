@@ -103,6 +103,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
         "a path through a file",
     ): "where nothing can be kept, glyphs are drawn anew, and it says so",
     (r"checks\.proof|telling\..*|console\.show", "claim|sentence|more|less|level|name|text|html", "another word"): OWN,
+    (r"lines\.(judge|tex)", "line", "another word"): OWN,
     (r"checks\.check.*", "value|samples", r"True|1\.5|a list|two numbers .*|uint8|int32|int64|an infinity .*"): MANY,
     (
         r"evaluate\.Likelihood\..*|compare\.mean_of",

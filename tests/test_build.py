@@ -213,6 +213,27 @@ def test_a_picture_keeps_its_size_beside_its_words(build):
     assert sized["alt"] == bare["alt"] == "No description has been provided for this image"  # nbconvert's own words
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"text/latex": r"$\displaystyle \frac{\sigma}{2}$", "text/plain": "sigma/2"},
+        {"text/markdown": r"It is $\frac{\sigma}{2}$ here, and `$x$` is code.", "text/plain": "It is sigma/2"},
+        {"text/markdown": "It holds:\n\n$$\\frac{\\sigma}{2}$$", "text/plain": "It holds"},
+    ],
+    ids=["sympy", "told", "told, in a line of its own"],
+)
+def test_formulas_among_outputs_are_mathml(build, data):
+    output = nbformat.v4.new_output("display_data", dict(data))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", outputs=[output])])
+    page = build.page(notebook, "title")
+    assert page.count("<math") == page.count("<mfrac>") == 1
+    shown = re.search(r"<main>.*</main>", page, flags=re.S)[0]
+    assert "\\frac" not in shown
+    assert "\\displaystyle" not in shown
+    assert shown.count("$") == 2 * data.get("text/markdown", "").count("`$x$`")
+    assert output.data == data  # the notebook itself is as it was
+
+
 def test_an_error_among_the_outputs_is_a_failure(build, built, tmp_path, capsys):
     (path,) = small_course(tmp_path, ["1 / 0", "print('on')"])
     notebook = read(path)
@@ -438,6 +459,35 @@ def test_cells_have_kinds_and_folded_ones_both_marks(build, before, kind, after)
         (kept,) = build.clean(nbformat.v4.new_notebook(cells=[cell])).cells
         assert kept.metadata == after
         assert build.kind(kept) == kind
+
+
+def test_what_answers_a_prediction_is_one_click_away(build):
+    """The first idea that says something after the question; and what answers no longer is open again."""
+
+    def cells(question):
+        said = [nbformat.v4.new_output("stream", text="0.5\n")]
+        code = nbformat.v4.new_code_cell
+        return [
+            code("0", outputs=said),
+            nbformat.v4.new_markdown_cell(question),
+            code("setup", metadata={"tags": ["setup", "hide-input"]}, outputs=said),
+            code("quiet"),
+            nbformat.v4.new_markdown_cell("A word between."),
+            code("answer", metadata={"tags": ["mine"]}, outputs=said),
+            code("more", outputs=said),
+            code("proof", metadata={"tags": ["hide-input"]}, outputs=said),
+        ]
+
+    notebook = build.clean(nbformat.v4.new_notebook(cells=cells("Text.\n\n**Predict.** How much?")))
+    hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
+    assert hidden == ["answer"]
+    assert notebook.cells[5].metadata == {"tags": ["mine", "hide-output"], "jupyter": {"outputs_hidden": True}}
+    assert build.clean(nbformat.from_dict(notebook)) == notebook  # what is clean stays as it is
+    notebook.cells[1].source = "No question."
+    assert build.clean(notebook).cells[5].metadata == {"tags": ["mine"]}
+    seen = Seen(build.page(build.clean(nbformat.v4.new_notebook(cells=cells("**Predict.** How much?"))), "title"))
+    assert seen.text.split().count("answer") == 2  # the summary of the fold, and the source
+    assert (seen.text.count("0.5"), seen.whole.count("0.5")) == (4, 5)
 
 
 class Seen(HTMLParser):

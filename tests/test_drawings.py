@@ -6,8 +6,16 @@ from xml.etree import ElementTree
 import pytest
 
 from vaelib.classroom import drawings
+from vaelib.outside import console
 
-ALL = [drawings.vq_vae, drawings.two_stages]
+ALL = [
+    drawings.vq_vae,
+    drawings.two_stages,
+    drawings.rate_and_distortion,
+    drawings.bound_and_gap,
+    drawings.recipes,
+    drawings.two_gradients,
+]
 SVG = "{http://www.w3.org/2000/svg}"
 each_drawing = pytest.mark.parametrize("draw", ALL, ids=lambda draw: draw.__name__)
 
@@ -63,7 +71,7 @@ def test_a_drawing_is_a_whole_file_with_words(draw, capsys):
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_its_words_and_arrows_can_be_read(draw, scheme):
     rules = colours(ElementTree.fromstring(draw()).find(f"{SVG}style").text)[scheme]
-    for words, ground in (("text", "ground"), ("text", "box"), ("road", "ground")):
+    for words, ground in (("text", "ground"), ("text", "box"), ("text", "gap"), ("road", "ground")):
         assert contrast(rules[words], rules[ground]) >= 4.5, (words, ground)  # WCAG 2.2, 1.4.3
     for line in ("flow", "flowhead", "back", "backhead"):
         assert contrast(rules[line], rules["ground"]) >= 3, line  # 1.4.11
@@ -77,7 +85,7 @@ def test_contrast_is_that_of_the_standard():
 @each_drawing
 def test_in_a_notebook_it_is_shown_with_its_words(draw, monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr(drawings, "in_notebook", lambda: True)
+    monkeypatch.setattr(console, "in_notebook", lambda: True)
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data) if raw else None)
     svg = draw()
     said = ElementTree.fromstring(svg).find(f"{SVG}title").text

@@ -39,17 +39,12 @@ def surrogate(log_q, f, count=lambda n: n - 1, others=lambda f: f.sum(0) - f, re
     return sign * reduce((f - others(f) / count(len(f))) * log_q)
 
 
-def mean_weight(w, divide=True, error=lambda r: r.std(0) / len(r) ** 0.5):
-    value = torch.logsumexp(w, 0) - math.log(len(w))
-    return value if divide else value + math.log(len(w)), error(torch.exp(w - value))
+def effective(error, K):
+    return K / (1 + (K - 1) * error**2)
 
 
-def unit_kl(mean, log_std):
-    return 0.5 * (mean**2 + torch.exp(2 * log_std) - 2 * log_std - 1)
-
-
-def floored(mean, log_std, floor):
-    return unit_kl(mean, log_std).mean(0).clamp(min=floor).sum()
+def widths(W, sigma, beta):
+    return (beta / (beta + W.square().sum(0) / sigma**2)).sqrt()
 
 
 def arc(a, b, t, angle=None):
@@ -170,22 +165,15 @@ RIGHT = {
         lambda h, p: (p - p.detach()) + h,
         lambda h, p: torch.where(h > 0, torch.ones_like(p), torch.zeros_like(p)) - (p.detach() - p),
     ],
-    n04.log_mean_weight: [
-        mean_weight,
-        lambda w: list(mean_weight(w)),
-        lambda w: torch.stack(mean_weight(w)),
-        lambda w: (torch.logsumexp(w, 0) - math.log(len(w)), torch.std(torch.softmax(w, 0), 0) * len(w) ** 0.5),
-        lambda w: (
-            w.amax(0) + torch.exp(w - w.amax(0)).mean(0).log(),
-            ((torch.softmax(w, 0) ** 2).sum(0) - 1 / len(w)).mul(len(w) / (len(w) - 1)).sqrt(),
-        ),
-        lambda w: (mean_weight(w)[0], mean_weight(w)[1] * math.sqrt((len(w) - 1) / len(w)) * math.sqrt(50 / 49)),
+    n04.draws_of_error: [
+        effective,
+        lambda e, K: 1 / (1 / K + e**2 * (1 - 1 / K)),
+        lambda e, K: effective(e, K).float().double(),
     ],
-    n04.floored_rate: [
-        floored,
-        lambda m, s, f: torch.relu(unit_kl(m, s).mean(0) - f).sum() + f * m.shape[1],
-        lambda m, s, f: torch.where(unit_kl(m, s).mean(0) < f, torch.tensor(f), unit_kl(m, s).mean(0)).sum(),
-        lambda m, s, f: sum(torch.maximum(k, torch.tensor(f, dtype=k.dtype)) for k in unit_kl(m, s).mean(0)),
+    n04.best_width: [
+        widths,
+        lambda W, s, b: torch.exp(-0.5 * torch.log1p((W.T @ W).diagonal() / (b * s**2))),
+        lambda W, s, b: b**0.5 / torch.sqrt(b + (W.norm(dim=0) / s) ** 2),
     ],
     n04.slerp: [arc, lambda a, b, t: arc(b, a, 1 - t)],
     n05.nearest_words: [
@@ -423,39 +411,28 @@ WRONG = {
         "a number a draw": (lambda log_q, f: surrogate(log_q, f, reduce=lambda v: v.mean(1)), "should have shape"),
         "squared": (lambda log_q, f: surrogate(log_q, f**2), "should start with"),
     },
-    n04.log_mean_weight: {
-        "K forgotten": (lambda w: mean_weight(w, divide=False), "divide by K"),
-        "ELBO": (lambda w: (w.mean(0), mean_weight(w)[1]), "the ELBO"),
-        "largest": (lambda w: (w.amax(0), mean_weight(w)[1]), "the largest alone"),
-        "underflow": (lambda w: (torch.exp(w).mean(0).log(), mean_weight(w)[1]), "underflows"),
-        "over the batch": (lambda w: mean_weight(w.T), "should have shape"),
-        "no error": (lambda w: mean_weight(w)[0], "two tensors"),
-        "error underflows": (
-            lambda w: (mean_weight(w)[0], torch.exp(w).std(0) / torch.exp(w).mean(0)),
-            "leave logarithms",
-        ),
-        "spread of one": (lambda w: mean_weight(w, error=lambda r: r.std(0)), "spread of one weight"),
-        "by K": (lambda w: mean_weight(w, error=lambda r: r.std(0) / len(r)), "not by K"),
-        "of log w": (lambda w: (mean_weight(w)[0], w.std(0) / len(w) ** 0.5), "before the logarithm"),
-        "variance": (lambda w: mean_weight(w, error=lambda r: r.var(0) / len(r)), "standard error of the first image"),
-        "squared": (lambda w: (mean_weight(w)[0] ** 2, mean_weight(w)[1]), "L_K of the first image"),
+    n04.draws_of_error: {
+        "one over the square": (lambda e, K: 1 / e**2, "subtract the squared mean"),
+        "by K": (lambda e, K: K / (1 + K * e**2), "not by K"),
+        "not squared": (lambda e, K: K / (1 + (K - 1) * e), "has to be squared"),
+        "turned round": (lambda e, K: 1 / effective(e, K), "one over n"),
+        "K over n": (lambda e, K: K / effective(e, K), "K / n"),
+        "share": (lambda e, K: effective(e, K) / K, "n / K"),
+        "K known": (lambda e, K: effective(e, 50), "draws, and not"),
+        "a sum": (lambda e, K: effective(e, K).sum(), "should have shape"),
+        "sign": (lambda e, K: K / (1 - (K - 1) * e**2), "draws, and not"),
+        "constant": (lambda e, K: torch.ones_like(e), "draws, and not"),
     },
-    n04.floored_rate: {
-        "over the sum": (lambda m, s, f: unit_kl(m, s).mean(0).sum().clamp(min=f), "apply it to each dimension"),
-        "per example": (lambda m, s, f: unit_kl(m, s).clamp(min=f).sum(1).mean(), "before you apply"),
-        "from above": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(max=f).sum(), "from below"),
-        "mean": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f).mean(), "do not average"),
-        "log-variance": (lambda m, s, f: floored(m, s / 2, f), "not a log-variance"),
-        "batch summed": (lambda m, s, f: unit_kl(m, s).sum(0).clamp(min=f).sum(), "average over the batch."),
-        "no floor": (lambda m, s, f: unit_kl(m, s).mean(0).sum(), "apply it to each dimension"),
-        "doubled": (lambda m, s, f: (2 * unit_kl(m, s)).mean(0).clamp(min=f).sum(), "should be"),
-        "subtracted": (lambda m, s, f: (unit_kl(m, s).mean(0) - f).clamp(min=0).sum(), "do not subtract"),
-        "vector": (lambda m, s, f: unit_kl(m, s).mean(0).clamp(min=f), "should have shape"),
-        "detached": (lambda m, s, f: floored(m.detach(), s.detach(), f), "gradient is not"),
-        "gradient everywhere": (
-            lambda m, s, f: unit_kl(m, s).mean(0).sum() + (floored(m, s, f) - unit_kl(m, s).mean(0).sum()).detach(),
-            "gradient is not",
-        ),
+    n04.best_width: {
+        "variance": (lambda W, s, b: widths(W, s, b) ** 2, "the square root"),
+        "precision": (lambda W, s, b: widths(W, s, b) ** -2, "the precision"),
+        "rows": (lambda W, s, b: (b / (b + W.square().sum(1)[:8] / s**2)).sqrt(), "a column of W"),
+        "all rows": (lambda W, s, b: (b / (b + W.square().sum(1) / s**2)).sqrt(), "should have shape"),
+        "noise": (lambda W, s, b: (b / (b + W.square().sum(0) / s)).sqrt(), "squared"),
+        "beta forgotten": (lambda W, s, b: widths(W, s, 1.0), "has an effect"),
+        "beta on the other side": (lambda W, s, b: widths(W, s, 1 / b), "not the distortion"),
+        "no prior": (lambda W, s, b: (b * s**2 / (1e-3 + W.square().sum(0))).sqrt(), "the last width"),
+        "constant": (lambda W, s, b: torch.ones(8, dtype=W.dtype), "the last width"),
     },
     n05.nearest_words: {
         "reshape": (lambda z, e: words(z, e, reshape=True), "bare reshape"),
@@ -542,6 +519,7 @@ WRONG = {
         "unit": (lambda a, b, t: arc(a / a.norm(), b / b.norm(), t), "lengths should be"),
         "cosine as angle": (lambda a, b, t: arc(a, b, t, angle=a @ b / (a.norm() * b.norm())), "first entry"),
         "transposed": (lambda a, b, t: arc(a, b, t).T, "should have shape"),
+        "acute": (lambda a, b, t: arc(a, b, t, angle=torch.arccos(abs(a @ b) / (a.norm() * b.norm()))), "is obtuse"),
     },
     n03.enumerated_gradient: {
         "no baseline": (lambda v, f: torch.softmax(v, 0) * f, "subtract the mean"),

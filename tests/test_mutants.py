@@ -20,6 +20,8 @@ def changed(source):
     ("source", "wanted"),
     [
         ("a + b", {"a - b"}),
+        ("a * b", {"a / b", "(a)", "(b)"}),
+        ("a / b", {"a * b", "(a)"}),
         ("a // b", {"a / b"}),
         ("a -= b", {"a += b", "pass"}),
         ("-a", {"a"}),
@@ -42,6 +44,7 @@ def changed(source):
         ("raise a", {"pass"}),
         ("def f(): return a, b, c", {"def f(): return (b, a, c)"}),
         ("b = f(a, c)", {"b = f(c, a)"}),
+        ("b = a.transpose(1, 0)", {f"b = a.transpose({each})" for each in ("0, 1", "0, 0", "2, 0", "1, 1", "1, (-1)")}),
         ("b = f(generator)", {"b = f(None)"}),
         ("b = f(generator=generator)", {"b = f(generator=None)", "b = f()"}),
         ("if a: pass", {"if True: pass", "if False: pass"}),

@@ -11,6 +11,7 @@ import warnings
 import nbformat
 import pytest
 from cells import build_tool, figures_told, figures_told_after_runs, taken_from_proofs
+from generated import each_caught
 from played import FOLDER, KEPT, LEDGER, claim_of, claims_of, code_cells, planted_errors_fail, read, told_of
 
 PATHS = sorted(FOLDER.glob("*.ipynb"))
@@ -114,10 +115,12 @@ check(f"{k}: alone", True)
 
 
 def planted_in(stem):
-    """Claim -> how many errors the notebook's table plants in it."""
+    """Claim -> how many errors are planted in it: by the notebook's table, and generated ones."""
     found = {}
     for claim, errors in importlib.import_module(f"test_{stem}").PLANTED.items():
         found[claim_of(claim)] = found.get(claim_of(claim), 0) + len(errors)
+    for _, _, by in each_caught(stem):
+        found[claim_of(by)] = found.get(claim_of(by), 0) + 1
     return found
 
 
@@ -159,6 +162,15 @@ def test_folded_cells_have_both_marks(path):
         if BUILD.folded(cell):
             assert "hide-input" in cell.metadata.get("tags", [])
             assert cell.metadata.get("jupyter", {}).get("source_hidden") is True
+
+
+@each_notebook
+def test_no_answer_lies_open_under_its_question(path):
+    notebook = read(path)
+    marks = [dict(cell.metadata) for cell in notebook.cells]
+    BUILD.close_answers(notebook)
+    assert [cell.metadata for cell in notebook.cells] == marks, "python notebooks/build.py renew marks them"
+    assert any("hide-output" in mark.get("tags", ()) for mark in marks)
 
 
 @each_notebook
@@ -276,7 +288,14 @@ def test_proofs_of_a_notebook_are_known_by_their_tags():
 
 # ---- numbers in prose
 
-TOLD = ("05_vq_vae", "07_latent_priors")  # the notebooks whose runs tell their own numbers, and whose prose tells none
+TOLD = (
+    "01_ae_vs_vae",
+    "02_elbo",
+    "03_gradient_estimators",
+    "04_training_a_vae",
+    "05_vq_vae",
+    "07_latent_priors",
+)  # the notebooks whose runs tell their own numbers, and whose prose tells none
 
 
 def test_prose_tells_no_numbers_of_a_run():

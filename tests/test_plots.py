@@ -38,6 +38,7 @@ POINTS, TEN = torch.randn(30, 2), torch.rand(10, 2)
         lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "D", "variance", points={"a": ([1, 2], [3.1, 3.9])}),
         lambda: plots.curves({"a": ([1, 2], [3.0, 4.0])}, "rate", "distortion", labels={"a": ["one", "two"]}),
         lambda: plots.bound(torch.linspace(-1, 1, 5), {"q": torch.rand(5)}, {"ELBO": (0, -3.0), "gap": (-3.0, -2.0)}),
+        lambda: plots.ranges({"a": (0.5, [0.4, 0.6]), "b": (0.2, ())}, "share"),
         lambda: plots.histograms({"a": {"one draw": POINTS[:, 0]}, "b": {"one draw": POINTS[:, 1]}}, 0.0, "estimate"),
         lambda: plots.manifolds({"AE": GREY[:9], "VAE": GREY[:9]}, 3, axis="std"),
         lambda: plots.latent_points({"AE": POINTS}, {"AE": POINTS[0]}, {"AE": GREY[0]}),
@@ -206,14 +207,22 @@ def test_numbered_points():
     labels = torch.tensor([3, 3, 3, 7, 8, 7, 0], dtype=torch.uint8)
     figure, _ = drawn(plots.scatter, {"p": {"all": points, "more": points, "most": points[:1]}}, labels={"p": labels})
     ax, bar = figure.axes
-    numbered, key, *others = ax.collections
-    assert numbered.get_array().tolist() == labels.tolist()
-    assert (numbered.get_cmap().name, numbered.get_clim()) == ("tab10", (-0.5, 9.5))
-    assert numbered.get_offsets().tolist() == points.tolist()
-    assert (numbered.get_sizes().tolist(), numbered.get_alpha(), numbered.get_linewidths()[0]) == ([6], 0.6, 0)
+    *numbered, key, more, most = ax.collections
+    for value, dots in zip(
+        (0, 3, 7, 8), numbered, strict=True
+    ):  # each point is its digit: for those who see no colours
+        assert dots.get_array().tolist() == [value] * int((labels == value).sum())
+        assert (dots.get_cmap().name, dots.get_clim()) == ("tab10", (-0.5, 9.5))
+        assert dots.get_offsets().tolist() == points[labels == value].tolist()
+        drawn_as = MarkerStyle(f"${value}$")
+        assert np.array_equal(
+            dots.get_paths()[0].vertices, drawn_as.get_transform().transform(drawn_as.get_path().vertices)
+        )
+        assert (dots.get_sizes().tolist(), dots.get_alpha(), dots.get_linewidths()[0]) == ([22], 0.7, 0)
     assert (len(key.get_offsets()), to_hex(key.get_facecolor()[0]), key.get_sizes().tolist()) == (0, "#888888", [30])
+    others = more, most
     assert [to_hex(dots.get_edgecolor()[0]) for dots in others] == ["#000000"] * 2
-    shown(ax, axes=("z₁", "z₂"), title="p", legend=["all", "more", "most"])
+    shown(ax, axes=("z₁", "z₂"), title="p", legend=["all, each by its digit", "more", "most"])
     # medians of 0, 3 and 7; the 8 lies too near to the 7: 0.5, less than 0.06 of 10
     assert [(text.get_text(), *text.get_position()) for text in ax.texts] == [("0", 5, 5), ("3", 1, 0), ("7", 10, 10)]
     for text in ax.texts:
@@ -311,6 +320,25 @@ def test_a_point_and_its_picture():
         said
         == f"AE at (0.25, -1.50); VAE at (1.00, 2.00); {third}, among the encoded test images, and the decoded images."
     )
+
+
+def test_ranges_are_drawn_from_the_least_to_the_largest():
+    rows = {"rebuilt": (0.95, (0.97, 0.9, 0.93)), "drawn": (0.5, [0.4]), "alone": (-1, [])}
+    figure, said = drawn(plots.ranges, rows, "share", "here and elsewhere")
+    assert said == "share: rebuilt 0.95 (others 0.9 to 0.97); drawn 0.5 (others 0.4 to 0.4); alone -1."
+    size_of(figure, 9, 0.3 * 3 + 1.2)
+    (ax,) = figure.axes
+    shown(ax, axes=("share", ""), title="here and elsewhere")
+    ends = [(line.get_xdata(), line.get_ydata()) for line in ax.lines if line.get_marker() == "None"]
+    assert [(*map(list, each),) for each in ends] == [([0.9, 0.97], [0, 0]), ([0.4, 0.4], [1, 1])]
+    dots = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in dots] == [(0.95, 0), (0.5, 1), (-1, 2)]
+    assert {line.get_color() for line in dots} == {plots.COLOURS[0]}
+    assert all(dot.get_zorder() >= line.get_zorder() for dot in dots for line in ax.lines)  # drawn over its line
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(rows)
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first on top
+    assert ax.xaxis.get_gridlines()[0].get_visible()
+    assert not drawn(plots.ranges, rows, "share")[0].axes[0].get_title()
 
 
 def test_a_bound_is_drawn_to_scale_and_said():
@@ -528,6 +556,7 @@ def test_what_lies_on_a_gpu_is_drawn_as_what_lies_here():
         lambda to: plots.curves({"a": (to(z), to(z))}, "x", "y"),
         lambda to: plots.latent_points({"a": to(POINTS)}, {"a": to(POINTS[0])}, {"a": to(GREY[0])}),
         lambda to: plots.bound(to(z), {"q": to(z)}, {"a": (0, to(z)[1])}),
+        lambda to: plots.ranges({"a": (to(z)[0], to(z))}, "x"),
         lambda to: plots.histograms({"a": {"b": to(z)}}, to(z)[1], "x"),
         lambda to: plots.cells(to(POINTS), {"a": to(TEN)}),
         lambda to: plots.maps({"a": to(TEN)}),
@@ -713,6 +742,11 @@ BAD = {
         lambda: plots.bound(TEN[:, 0], {"q": TEN[:, 0]}, {"a": (0, 1)}, 0),
         "lowest=0 was given",
     ),
+    "ranges: three parts": (lambda: plots.ranges({"a": (1, 2, 3)}, "x"), r"use \(here, others\)"),
+    "ranges: one number": (lambda: plots.ranges({"a": (1, 2)}, "x"), r"rows\['a'\]\[1\]=2 was given: use numbers in a row"),
+    "ranges: NaN": (lambda: plots.ranges({"a": (math.nan, [])}, "x"), r"rows\['a'\]\[0\]=nan was given"),
+    "ranges: NaN of others": (lambda: plots.ranges({"a": (1, [2, math.nan])}, "x"), r"rows\['a'\]\[1\]\[1\]=nan"),
+    "ranges: no words": (lambda: plots.ranges({"a": (1, [])}, 3), "xlabel=3 was given"),
     "histograms: one draw": (
         lambda: plots.histograms({"a": {"b": torch.rand(1)}}, 0, "x"),
         "at least 2 along the first",
@@ -748,6 +782,9 @@ BAD = {
     ),
     "animation: no zoom": (lambda: plots.animation("a.gif", [GREY], zoom=0), "zoom=0"),
     "animation: no time": (lambda: plots.animation("a.gif", [GREY], milliseconds=0.5), "milliseconds=0.5"),
+    "animation: no plays": (lambda: plots.animation("a.gif", [GREY], plays=0), "plays=0"),
+    "animation: a title too many": (lambda: plots.animation("a.gif", [GREY], titles=["a", "b"]), "a list of 1 words"),
+    "animation: words for rows": (lambda: plots.animation("a.gif", [GREY], columns=5, rows="ab"), "a list of 2 words"),
     "animation: no columns": (lambda: plots.animation("a.gif", [GREY], columns=-1), "columns=-1"),
     "explorer: start outside": (
         lambda: widgets.explorer(line, a=(0.0, 1.0, 2.0)),
@@ -813,6 +850,7 @@ def test_where_a_mapping_belongs(bad):
         lambda: plots.latent_points({"a": TEN}, {"a": TEN[0]}, bad),
         lambda: plots.bound(z, bad, {"a": (0, -1)}),
         lambda: plots.bound(z, {"q": z}, bad),
+        lambda: plots.ranges(bad, "x"),
         lambda: plots.histograms(bad, 0.0, "x"),
         lambda: plots.cells(TEN, bad),
         lambda: plots.maps(bad),
@@ -940,6 +978,8 @@ def test_what_a_picture_shows_is_seen_whatever_draws_it():
         lambda a: drawn(plots.scatter, {"a": {"b": torch.tensor([[0.0, 0], [1, a], [1, 1]])}}),
         lambda a: drawn(plots.bound, z, {"q": z}, {"a": (0, -a)}),
         lambda a: drawn(plots.bound, z, {"q": z * a}, {"a": (0, -1)}),
+        lambda a: drawn(plots.ranges, {"a": (a, [0, 1])}, "x"),
+        lambda a: drawn(plots.ranges, {"a": (0, [0, a])}, "x"),
         lambda a: drawn(plots.histograms, {"a": {"b": z**a}}, 0.0, "x"),
         lambda a: drawn(plots.histograms, {"a": {"b": z}}, a, "x"),
         lambda a: drawn(plots.cells, torch.rand(5, 2, generator=torch.Generator().manual_seed(0)), {"a": TEN * a}),
@@ -1070,6 +1110,29 @@ def test_an_animation_shows_every_pixel_of_every_frame(tmp_path):
     assert 100 < len(film.convert("RGB").getcolors(2000)) <= 128  # a palette keeps the file small
     film = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", [many[:, :1]], columns=1, zoom=1)))
     assert 20 < len(film.convert("RGB").getcolors(2000)) <= 32
+
+
+def test_an_animation_with_words_and_an_end(tmp_path):
+    """Titles above, words beside the rows, and as many plays as asked for: a GIF counts the repeats."""
+    frames = [torch.zeros(4, 1, 8, 8), torch.ones(4, 1, 8, 8)]
+    plain = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", frames, columns=2)))
+    options = dict(columns=2, titles=["step 0", "step 9"], rows=["rebuilt", "drawn"])
+    film = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", frames, plays=3, **options)))
+    left, top = (film.size[k] - plain.size[k] for k in (0, 1))
+    assert film.info["loop"] == 2
+    assert left > 20
+    assert top > 10
+    seen = []
+    for k in range(2):
+        film.seek(k)
+        seen.append(np.asarray(film.convert("L"), float))
+    assert seen[0][:top].min() < 100
+    assert (seen[0][:top] != seen[1][:top]).any()
+    for half in (seen[0][top : top + plain.size[1] // 2, :left], seen[0][top + plain.size[1] // 2 :, :left]):
+        assert half.min() < 100
+    assert (seen[0][top:, left:] == 255).all()
+    once = Image.open(io.BytesIO(plots.animation(tmp_path / "a.gif", frames, columns=2, plays=1)))
+    assert "loop" not in once.info
 
 
 def test_an_animation_that_cannot_be_saved_is_there_all_the_same(tmp_path, capsys):

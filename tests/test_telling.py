@@ -63,7 +63,8 @@ def test_a_difference_in_words_of_one_s_own():
 
 RUNS = [
     {"notebook": "05", "seed": 1, "threads": 1, "machine": "m", "values": {"error": 0.125, "only 05": 7}, "failed": []},
-    {"notebook": "05", "seed": 1, "threads": 2, "machine": "m", "values": {"error": 0.215}, "failed": []},
+    {"notebook": "05", "seed": 1, "threads": 2, "machine": "m", "values": {"error": 0.150}, "failed": []},
+    {"notebook": "05", "seed": 2, "threads": 1, "machine": "m", "values": {"error": 0.215}, "failed": []},
     {"notebook": "07", "seed": 1, "threads": 1, "machine": "m", "values": {"bits": 4.1}, "failed": []},
 ]
 
@@ -81,10 +82,10 @@ def runs(monkeypatch, tmp_path):
 @pytest.mark.usefixtures("runs")
 def test_a_figure_stands_beside_those_of_other_seeds():
     found = over_seeds("error", 0.17)
-    assert found == (0.17, (0.125, 0.215))
+    assert found == (0.17, (0.125, 0.150, 0.215), 2)
     assert (found.low, found.high) == (0.125, 0.215)
-    assert f"{found:.2f}" == "0.17 (2 runs of other seeds: 0.12 … 0.21)"
-    assert str(found) == "0.17 (2 runs of other seeds: 0.125 … 0.215)"
+    assert f"{found:.2f}" == "0.17 (2 other seeds: 0.12 … 0.21)"
+    assert str(found) == "0.17 (2 other seeds: 0.125 … 0.215)"
     beyond = over_seeds("error", 0.3)
     assert (beyond.low, beyond.high) == (0.125, 0.3)
     alone = over_seeds("new", 2)

@@ -5,19 +5,23 @@ system asks for dark. Size and text scale with the page.
 """
 
 from html import escape
+from math import exp
 
-from vaelib.outside.console import in_notebook, say
+from vaelib.outside.console import show
 
 # boxes, what is learned, what the gradient does: Okabe & Ito's blue, orange and vermilion, as in plots
 _STYLE = """
 .ground{fill:#fff}.box{fill:#eef3f8;stroke:#0072B2;stroke-width:1.5}.word{stroke:#444;stroke-width:.7}
 .flow{stroke:#222;stroke-width:2;fill:none;marker-end:url(#flow)}.flowhead{fill:#222}
 .back{stroke:#D55E00;stroke-width:2.2;fill:none;stroke-dasharray:7 4;marker-end:url(#back)}.backhead{fill:#D55E00}
+.curve{fill:none;stroke:#444;stroke-width:1.6}.dot{fill:#0072B2}
 .blank{fill:none;stroke:#888;stroke-dasharray:3 2}text{font:15px system-ui,sans-serif;fill:#111;text-anchor:middle}.small{font-size:13px}
+.gap{fill:#fbe9df;stroke:#D55E00;stroke-width:1.5}
 .digit{font-size:34px;font-weight:600}.road{fill:#A84300}
 @media (prefers-color-scheme:dark){.ground{fill:#1b1f24}.box{fill:#22303d;stroke:#56B4E9}.word{stroke:#ccc}.blank{stroke:#999}
+.curve{stroke:#ccc}.dot{fill:#56B4E9}
 .flow{stroke:#ddd}.flowhead{fill:#ddd}
-.back{stroke:#F0874A}.backhead{fill:#F0874A}text{fill:#eee}.road{fill:#F5A27A}}
+.gap{fill:#3d2a20;stroke:#F0874A}.back{stroke:#F0874A}.backhead{fill:#F0874A}text{fill:#eee}.road{fill:#F5A27A}}
 """
 _ORDER = (0, 0, 1, 1, 0, 2, 2, 1, 3, 2, 2, 4, 3, 3, 5, 4)  # a page of 4 x 4 words
 _WORDS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#F0E442")
@@ -38,16 +42,6 @@ def _svg(width: int, height: int, said: str, body: str) -> str:
     )
 
 
-def _show(svg: str, said: str) -> str:
-    if in_notebook():
-        from IPython.display import display
-
-        display({"image/svg+xml": svg, "text/plain": f"Drawing: {said}"}, raw=True)
-    else:
-        say(f"Drawing: {said}")
-    return svg
-
-
 def _text(x: float, y: float, words: str, kind: str = "") -> str:
     return f'<text x="{x}" y="{y}" class="{kind}">{escape(words)}</text>'
 
@@ -55,6 +49,12 @@ def _text(x: float, y: float, words: str, kind: str = "") -> str:
 def _box(x: float, y: float, width: float, height: float, words: str) -> str:
     label = _text(x + width / 2, y + height / 2 + 5, words)
     return f'<rect class="box" x="{x}" y="{y}" width="{width}" height="{height}" rx="6"/>{label}'
+
+
+def _image(x: float, middle: float) -> str:
+    """An image of a 7, whose left side lies at x."""
+    frame = f'<rect class="box" x="{x}" y="{middle - 36}" width="72" height="72" rx="3"/>'
+    return frame + _text(x + 36, middle + 11, "7", "digit")
 
 
 def _arrow(kind: str, path: str) -> str:
@@ -86,8 +86,7 @@ def vq_vae() -> str:
     row, middle = 96, 132  # the top of the pages, and the line that everything flows along
     body = [
         _text(52, 70, "image x"),
-        f'<rect class="box" x="16" y="{row}" width="72" height="72" rx="3"/>',
-        _text(52, middle + 9, "7", "digit"),
+        _image(16, middle),
         _arrow("flow", f"M92 {middle}H122"),
         _box(126, middle - 28, 92, 56, "encoder"),
         _arrow("flow", f"M222 {middle}H250"),
@@ -102,8 +101,7 @@ def vq_vae() -> str:
         _box(616, middle - 28, 92, 56, "decoder"),
         _arrow("flow", f"M712 {middle}H740"),
         _text(780, 70, "image x̂"),
-        f'<rect class="box" x="744" y="{row}" width="72" height="72" rx="3"/>',
-        _text(780, middle + 9, "7", "digit"),
+        _image(744, middle),
         *(
             f'<rect class="word" x="{373 + 15 * k}" y="214" width="15" height="34" fill="{colour}"/>'
             for k, colour in enumerate(_WORDS)
@@ -115,7 +113,9 @@ def vq_vae() -> str:
         _arrow("back", "M290 174C290 226 330 232 366 232"),
         _text(252, 250, "moves the words", "small road"),
     ]
-    return _show(_svg(832, 284, said, "".join(body)), said)
+    svg = _svg(832, 284, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
 
 
 def two_stages() -> str:
@@ -133,8 +133,7 @@ def two_stages() -> str:
     first, second = 84, 214  # the lines that the two stages flow along
     body = [
         _text(60, 22, "stage one"),
-        f'<rect class="box" x="24" y="{first - 36}" width="72" height="72" rx="3"/>',
-        _text(60, first + 11, "7", "digit"),
+        _image(24, first),
         _arrow("flow", f"M100 {first}H150"),
         _box(154, first - 28, 104, 56, "encoder"),
         _arrow("flow", f"M262 {first}H316"),
@@ -143,8 +142,7 @@ def two_stages() -> str:
         _arrow("flow", f"M396 {first}H476"),
         _box(480, first - 28, 104, 56, "decoder"),
         _arrow("flow", f"M588 {first}H640"),
-        f'<rect class="box" x="644" y="{first - 36}" width="72" height="72" rx="3"/>',
-        _text(680, first + 11, "7", "digit"),
+        _image(644, first),
         _text(60, second - 50, "stage two"),
         _arrow("back", f"M316 {first + 30}C250 150 206 150 206 {second - 32}"),
         _text(168, 150, "learns pages", "small road"),
@@ -159,4 +157,200 @@ def two_stages() -> str:
         _arrow("flow", f"M396 {second}H450C532 {second} 532 {second} 532 {first + 36}"),
         _text(616, second - 40, "the same decoder", "small"),
     ]
-    return _show(_svg(740, 286, said, "".join(body)), said)
+    svg = _svg(740, 286, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
+
+
+def rate_and_distortion() -> str:
+    """The two terms of the negative ELBO: where in a VAE each is paid, and the curve of the best trades (Alemi et al. 2018, figure 1).
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "Left, a VAE: an image goes through the encoder, which makes a latent z of it, and the decoder makes an image of z. The rate is "
+        "what z costs, the distortion what is left to say about the image when z is known. Right, a plane with the rate to the right and "
+        "the distortion upwards, and a falling curve of the best trades: at its upper left end z says nothing, at its lower right end z "
+        "says all. A straight line of slope minus beta touches the curve in the point that beta asks for."
+    )
+    middle = 110  # the line that everything flows along
+    body = [
+        _text(52, 48, "image x"),
+        _image(16, middle),
+        _arrow("flow", f"M92 {middle}H118"),
+        _box(122, middle - 28, 84, 56, "encoder"),
+        _arrow("flow", f"M210 {middle}H236"),
+        _box(240, middle - 18, 44, 36, "z"),
+        _arrow("flow", f"M288 {middle}H314"),
+        _box(318, middle - 28, 84, 56, "decoder"),
+        _arrow("flow", f"M406 {middle}H432"),
+        _image(436, middle),
+        _text(472, 48, "p(x|z)"),
+        _arrow("back", f"M262 198V{middle + 24}"),
+        _text(262, 218, "rate", "road"),
+        _text(262, 238, "what z costs", "small"),
+        _arrow("back", f"M472 198V{middle + 42}"),
+        _text(472, 218, "distortion", "road"),
+        _text(472, 238, "what is left to say", "small"),
+        _arrow("flow", "M584 230V24"),
+        _arrow("flow", "M584 230H826"),
+        _text(600, 16, "distortion", "small"),
+        _text(796, 248, "rate", "small"),
+        '<path class="flow" style="marker-end:none" d="M590 44C612 150 660 196 812 208"/>',
+        '<path class="back" style="marker-end:none" d="M596 117L730 222"/>',
+        '<circle class="flowhead" cx="652" cy="161" r="5"/>',
+        _text(714, 150, "slope −β", "small road"),
+        _text(656, 50, "z says nothing", "small"),
+        _text(786, 192, "z says all", "small"),
+    ]
+    svg = _svg(840, 258, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
+
+
+def bound_and_gap() -> str:
+    """log p(x) = ELBO + KL(q || p(z|x)) for a poor and for a good guesser (Bishop 2006, figure 9.11): one sum, split in two ways.
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "Two columns of the same height, which is log p(x). In each the lower part is the ELBO, and the upper part is the gap, the KL "
+        "divergence from the guesser q to the posterior p(z|x). Under a poor guesser the gap is tall and the ELBO is low; under a better "
+        "one the gap is short and the ELBO is high. The height of the whole column is the same: a better guesser does not move log p(x)."
+    )
+    top, floor = 48, 244
+    body = [
+        f'<path class="blank" d="M40 {top}H720"/>',
+        _text(640, top - 12, "log p(x)"),
+        _text(640, top + 24, "the same for every q", "small"),
+    ]
+    for x, split, name in ((150, 168, "a poor guesser q"), (420, 80, "a better guesser q")):
+        body += [
+            f'<rect class="gap" x="{x}" y="{top}" width="96" height="{split - top}"/>',
+            _box(x, split, 96, floor - split, "ELBO"),
+            _arrow("flow", f"M{x - 16} {floor}V{split + 2}"),
+            _arrow("back", f"M{x + 112} {top + 2}V{split}"),
+            _text(x + 48, (top + split) / 2 + 5, "gap"),
+            _text(x + 48, floor + 26, name),
+        ]
+    body += [
+        _text(318, 108, "KL(q ‖ p(z|x))", "small road"),
+        _arrow("flow", "M270 180H378"),
+        _text(322, 168, "change q", "small"),
+    ]
+    svg = _svg(740, 286, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
+
+
+def recipes() -> str:
+    """Cakes and recipes: an autoencoder's point and a VAE's cloud, and the density from which new recipes can be drawn.
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "Above, an autoencoder: the guesser, which is the encoder, writes a recipe of a cake, one point of a plane; the baker, "
+        "which is the decoder, bakes the cake again from that point alone. The recipes of all cakes lie about, and no density "
+        "says where new ones could be drawn. Below, a VAE: the guesser writes a cloud of recipes, and the baker works from one "
+        "draw of it. Training keeps the clouds near a known density, the prior; new recipes are drawn there, and the baker bakes "
+        "them as well."
+    )
+    points = ((12, 62), (20, 20), (27, 68), (36, 12), (40, 48), (56, 70), (78, 22), (92, 14), (98, 58), (104, 66))
+    clouds = ((38, 34, 15, 9), (58, 58, 8, 13), (70, 28, 12, 8), (82, 50, 12, 9), (56, 38, 10, 10))
+    first, second, plane = 100, 262, 268  # the lines that the two flow along, and the left side of the planes
+    body = [
+        _text(52, 22, "cake x"),
+        _text(plane + 56, 22, "recipe z"),
+        _text(612, 22, "cake x̂"),
+    ]
+    for middle, name, guesser in ((first, "autoencoder", "guesser f"), (second, "VAE", "guesser q(z|x)")):
+        body += [
+            _text(52, middle - 44, name, "small"),
+            _image(16, middle),
+            _arrow("flow", f"M92 {middle}H118"),
+            _box(122, middle - 28, 114, 56, guesser),
+            _arrow("flow", f"M240 {middle}H264"),
+            f'<rect class="box" x="{plane}" y="{middle - 40}" width="112" height="80" rx="3"/>',
+            _arrow("flow", f"M384 {middle}H436"),
+            _box(440, middle - 28, 104, 56, "baker g"),
+            _arrow("flow", f"M548 {middle}H572"),
+            _image(576, middle),
+        ]
+    body += [
+        *(
+            f'<circle class="word" cx="{plane + x}" cy="{first - 40 + y}" r="{6 if x == 40 else 3.5}" fill="{_WORDS[x == 40]}"/>'
+            for x, y in points
+        ),
+        _text(plane + 56, first + 58, "one point for each cake", "small"),
+        _text(454, first - 44, "where to draw a new one?", "small road"),
+        *(
+            f'<ellipse class="word" cx="{plane + x}" cy="{second - 40 + y}" rx="{wide}" ry="{high}" fill="{_WORDS[x == 38]}" '
+            'fill-opacity="0.55"/>'
+            for x, y, wide, high in clouds
+        ),
+        f'<circle class="back" cx="{plane + 58}" cy="{second}" r="37"/>',
+        _text(plane + 56, second + 58, "a cloud for each cake", "small"),
+        _arrow("back", f"M{plane + 80} {second - 30}C{plane + 100} {second - 66} 492 {second - 80} 492 {second - 32}"),
+        _text(446, second - 78, "draw new ones from the prior p(z)", "small road"),
+    ]
+    svg = _svg(672, 334, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
+
+
+def two_gradients() -> str:
+    """The two ways to differentiate a mean over draws (Mohamed et al. 2020): the weights of the draws move, or the draws do.
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "The mean of a distribution moves to the right, in two pictures. On the left, the score function: the drawn points stay where they "
+        "are and their weights move; those on the right count for more, those on the left for less. On the right, the pathwise gradient: "
+        "every point keeps its weight and moves to the right along the hill f, by the same step."
+    )
+    spots = (-1.5, -0.75, 0.0, 0.75, 1.5)
+    ground, unit = 210, 56  # the line that the points stand on, and the pixels of one standard deviation
+
+    def bell(middle: float, shift: float) -> str:
+        steps = [k / 10 for k in range(-28, 29)]
+        places = (f"{middle + unit * (t + shift):.1f} {ground - 110 * exp(-t * t / 2):.1f}" for t in steps)
+        return "M" + "L".join(places)
+
+    def hill(x: float) -> float:
+        """The height of f over a place, in standard deviations from the middle of the right picture."""
+        return 176 - 92 * exp(-((x - 1.6) ** 2) / 4)
+
+    left, right = 195, 595
+    body = [
+        _text(left, 26, "score function: weights move"),
+        _text(right, 26, "pathwise: points move"),
+        f'<path class="blank" d="{bell(left, 0)}"/><path class="curve" d="{bell(left, 0.45)}"/>',
+        *(f'<path class="curve" d="M{middle - 170} {ground}H{middle + 170}"/>' for middle in (left, right)),
+    ]
+    for t in spots:
+        x = left + unit * t
+        old, new = (ground - 110 * exp(-((t - shift) ** 2) / 2) for shift in (0, 0.45))
+        body += [f'<circle class="dot" cx="{x}" cy="{ground}" r="6"/>', _arrow("back", f"M{x} {old:.1f}V{new:.1f}")]
+    steps = [k / 10 for k in range(-28, 29)]
+    road = "L".join(f"{right + unit * t:.1f} {hill(t):.1f}" for t in steps)
+    body.append(f'<path class="curve" d="M{road}"/>')
+    for t in spots:
+        x, y = right + unit * t, hill(t)
+        to, height = right + unit * (t + 0.45), hill(t + 0.45)
+        body += [
+            f'<circle class="dot" cx="{x}" cy="{y:.1f}" r="6"/>',
+            _arrow("back", f"M{x} {y:.1f}L{to:.1f} {height:.1f}"),
+        ]
+    body += [
+        _text(left, 240, "the points stay, the density q moves over them", "small"),
+        _text(right, 240, "each point takes a step, along the slope of f", "small"),
+        _text(right + 166, 106, "f", "small"),
+        _text(left + 82, 118, "q", "small"),
+    ]
+    svg = _svg(790, 258, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg

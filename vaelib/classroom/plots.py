@@ -28,7 +28,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from vaelib.outside import given
 from vaelib.outside.console import in_notebook, say
@@ -223,9 +223,16 @@ def filmstrip(snapshots: Mapping[int, torch.Tensor], title: str = "", columns: i
 
 
 def animation(
-    path: str | Path, frames: Sequence[torch.Tensor], columns: int = 8, milliseconds: int = 400, zoom: int = 2
+    path: str | Path,
+    frames: Sequence[torch.Tensor],
+    columns: int = 8,
+    milliseconds: int = 400,
+    zoom: int = 2,
+    plays: int | None = None,
+    titles: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
 ) -> bytes:
-    """Save images over time as an animated GIF that repeats, and return its bytes, also where they cannot be saved.
+    """Save images over time as an animated GIF, and return its bytes, also where they cannot be saved.
 
     Args:
         path: of the file; its folder is made. An existing file is replaced once the new one is complete. In a folder that may not
@@ -233,9 +240,13 @@ def animation(
         frames: at least one, each images (N, C, H, W), as for ``image_rows``, all of one shape; ``columns`` of them to a row.
         milliseconds: for each frame; the last stays four times as long.
         zoom: screen pixels for a pixel.
+        plays: how often it is played, at least 1; None: for ever.
+        titles: a word for each frame, written above it.
+        rows: a word for each row of images, written beside it.
 
     Raises:
-        ValueError: no path, no frame, frames that differ in shape, or a number of columns, duration or zoom below 1.
+        ValueError: no path, no frame, frames that differ in shape, words that are not one for each frame or row, or a number of
+            columns, plays, duration or zoom below 1.
     """
     path = given.path("path", path)
     if isinstance(frames, str) or not isinstance(frames, Sequence) or not frames:
@@ -247,15 +258,23 @@ def animation(
     frames = [_images(f"frames[{k}]", images) for k, images in enumerate(frames)]
     if len(shapes := {tuple(images.shape) for images in frames}) > 1:
         raise ValueError(f"frames have shapes {', '.join(map(str, sorted(shapes)))}: use one shape for all.")
+    plays = None if plays is None else given.whole("plays", plays, least=1)
+    for name, words, count in (("titles", titles, len(frames)), ("rows", rows, -(-len(frames[0]) // columns))):
+        several = isinstance(words, (tuple, list)) and len(words) == count
+        if words is not None and not (several and all(isinstance(word, str) for word in words)):
+            raise given.refuse(name, words, f"a list of {count} words, or None")
     pictures = []
-    for images in frames:
+    for k, images in enumerate(frames):
         picture = _picture(_tile(images, columns))
         ink = 1 - picture if picture.ndim == 2 else picture
         pixels = np.kron(np.round(255 * ink).astype(np.uint8), np.ones((zoom, zoom) + (1,) * (ink.ndim - 2), np.uint8))
-        pictures.append(Image.fromarray(pixels).quantize(32 if ink.ndim == 2 else 128))
+        lettered = _lettered(Image.fromarray(pixels), titles[k] if titles else "", rows or ())
+        pictures.append(lettered.quantize(32 if ink.ndim == 2 else 128))
     times = [milliseconds] * (len(pictures) - 1) + [4 * milliseconds]
     film = io.BytesIO()
-    pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, loop=0)
+    # a GIF counts the repeats: none is written for one play, and 0 means for ever
+    repeats = {} if plays == 1 else {"loop": 0 if plays is None else plays - 1}
+    pictures[0].save(film, "GIF", save_all=True, append_images=pictures[1:], duration=times, **repeats)
     try:
         with written_whole(path) as file:
             file.write(film.getvalue())
@@ -266,6 +285,22 @@ def animation(
     return film.getvalue()
 
 
+def _lettered(picture: Image.Image, title: str, rows: Sequence[str]) -> Image.Image:
+    """The picture with words in black on white above it, and at the left of each of its rows."""
+    if not title and not rows:
+        return picture
+    font = ImageFont.load_default(16)
+    left = max((round(font.getlength(word)) + 12 for word in rows), default=0)
+    top = 26 if title else 0
+    page = Image.new("RGB", (left + picture.width, top + picture.height), "white")
+    page.paste(picture, (left, top))
+    pen = ImageDraw.Draw(page)
+    pen.text((left + picture.width / 2, top / 2), title, "black", font, anchor="mm")
+    for k, word in enumerate(rows):
+        pen.text((left - 6, top + picture.height * (k + 0.5) / len(rows)), word, "black", font, anchor="rm")
+    return page
+
+
 @_drawing
 def scatter(
     panels: Mapping[str, Mapping[str, torch.Tensor]], title: str = "", labels: Mapping[str, torch.Tensor] | None = None
@@ -274,7 +309,7 @@ def scatter(
 
     Args:
         panels: panel title -> group name -> points (N, 2); later groups lie on top.
-        labels: panel title -> integers (N,) 0 to 9 that colour and number the points of the panel's first group.
+        labels: panel title -> integers (N,) 0 to 9: each point of the panel's first group is drawn as its digit, and coloured by it.
     """
     given.mapping("panels", panels, "panel title -> group name -> points (N, 2)")
     given.text("title", title)
@@ -307,9 +342,11 @@ def scatter(
 
 
 def _numbered(ax: Axes, points: np.ndarray, digit: np.ndarray, name: str) -> None:
-    """Points coloured by digit, and where there is room the digit at its points' median, for those who see no colours."""
-    ax.scatter(*points.T, s=6, c=digit, cmap="tab10", vmin=-0.5, vmax=9.5, alpha=0.6, linewidths=0)
-    ax.scatter([], [], s=30, color="#888888", label=name)
+    """Each point is its digit, coloured by it as well, and where there is room the digit stands at its points' median."""
+    for value in np.unique(digit):
+        look = dict(c=np.full((digit == value).sum(), value), cmap="tab10", vmin=-0.5, vmax=9.5)
+        ax.scatter(*points[digit == value].T, s=22, marker=f"${value}$", alpha=0.7, linewidths=0, **look)
+    ax.scatter([], [], s=30, color="#888888", marker="$0$", label=f"{name}, each by its digit")
     written: list[np.ndarray] = []
     for value in np.unique(digit):
         place = np.median(points[digit == value], 0)
@@ -371,6 +408,8 @@ def curves(
             ax.plot(*points[name], "o", color=COLOURS[k % len(COLOURS)], markerfacecolor="none", markersize=9)
         for word, place in zip(labels.get(name, ()), zip(x, y, strict=True), strict=False):
             ax.annotate(word, place, xytext=(6, 6), textcoords="offset points", fontsize=10)
+    if labels:
+        ax.margins(x=0.18, y=0.1)  # so that the frame strikes none of the words
     ax.set(xlabel=xlabel, ylabel=ylabel)
     if "x" in log:
         ax.set_xscale("log")
@@ -498,6 +537,40 @@ def bound(
     ladder.set_xlabel("nats")
     ladder.grid(axis="x", alpha=0.3)
     return plane, f"bars in nats: {', '.join(f'{name} {end - start:+.3f}' for name, (start, end) in spans.items())}."
+
+
+@_drawing
+def ranges(rows: Mapping[str, tuple[float, Sequence[float]]], xlabel: str, title: str = "") -> tuple[Axes, str]:
+    """A number in each row: that of this run as a dot, those of other runs as a line from the least to the largest.
+
+    Args:
+        rows: label -> (here, others), all finite; ``others`` may be empty, and then there is no line. The first is drawn on top.
+        xlabel: with the unit.
+    """
+    for name, value in (("xlabel", xlabel), ("title", title)):
+        given.text(name, value)
+    values = {}
+    for label, pair in given.mapping("rows", rows, "label -> (here, others)").items():
+        name = f"rows[{label!r}]"
+        here, others = _pair(name, pair, "(here, others)")
+        empty = isinstance(others, (tuple, list)) and not others
+        values[label] = given.number(f"{name}[0]", here), [] if empty else _row(f"{name}[1]", others)
+    ax = _axes(1, 1, (9, 0.3 * len(values) + 1.2))[1][0, 0]
+    for k, (here, others) in enumerate(values.values()):
+        if others:
+            ax.plot([min(others), max(others)], [k, k], color=COLOURS[1], linewidth=5, solid_capstyle="butt")
+        ax.plot(here, k, "o", color=COLOURS[0], markersize=7)
+    ax.set_yticks(range(len(values)), list(values), fontsize=11)
+    ax.invert_yaxis()
+    ax.grid(axis="x", alpha=0.3)
+    ax.set_xlabel(xlabel)
+    if title:
+        ax.set_title(title, fontsize=12)
+    said = (
+        f"{label} {here:.3g}{f' (others {min(others):.3g} to {max(others):.3g})' if others else ''}"
+        for label, (here, others) in values.items()
+    )
+    return ax, f"{xlabel}: {'; '.join(said)}."
 
 
 @_drawing

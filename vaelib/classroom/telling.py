@@ -67,7 +67,8 @@ class OverSeeds(NamedTuple):
     """A number of this run beside those of runs with other training seeds; a format, as in f"{value:.2f}", is that of all."""
 
     here: float
-    others: tuple[float, ...]
+    others: tuple[float, ...]  # several of a seed, with other numbers of threads
+    seeds: int = 0  # how many other seeds
 
     @property
     def low(self) -> float:
@@ -95,7 +96,7 @@ class OverSeeds(NamedTuple):
         here = format(self.here, form)
         if not self.others:
             return f"{here} (nothing is kept of other seeds)"
-        return f"{here} ({len(self.others)} runs of other seeds: {min(self.others):{form}} … {max(self.others):{form}})"
+        return f"{here} ({self.seeds} other seeds: {min(self.others):{form}} … {max(self.others):{form}})"
 
     def __str__(self) -> str:
         return format(self)
@@ -105,7 +106,8 @@ def over_seeds(name: str, here: float) -> OverSeeds:
     """``here``, a number that depends on how training went, beside the same number of other runs (``make seeds``).
 
     The kept runs differ in the initial weights and the order of the batches, and were made with one and with two threads, which
-    round differently. They are of the lesson's budget on the built-in images: elsewhere the range is another one.
+    round differently. They are of the lesson's budget on the built-in images: elsewhere the range is another one. Of n other seeds
+    the range is no bound: if all seeds are alike, a new one lies outside with probability 2 / (n + 1), which is 1/3 for five.
 
     Args:
         name: the number's name, one for the whole course, such as "05: error of the VQ-VAE".
@@ -116,7 +118,8 @@ def over_seeds(name: str, here: float) -> OverSeeds:
     """
     given.words("name", name, "the name of a number: over_seeds(name, here)")
     _measured[name] = here = given.number(f"in over_seeds({name!r}), here", here)
-    return OverSeeds(here, tuple(run["values"][name] for run in kept_runs() if name in run["values"]))
+    runs = [run for run in kept_runs() if name in run["values"]]
+    return OverSeeds(here, tuple(run["values"][name] for run in runs), len({run["seed"] for run in runs}))
 
 
 def measured() -> dict[str, float]:

@@ -30,26 +30,29 @@ def say(text: str, file=None, flush: bool = False) -> None:
         print(text.encode(encoding, "replace").decode(encoding), file=file, flush=flush)
 
 
+_FORMS = {"html": "text/html", "markdown": "text/markdown", "svg": "image/svg+xml"}
+
+
 def show(text: str, **forms: str) -> None:
     """In a notebook, one display that is richer than its text; elsewhere, and in a reader that shows no such form, the text.
 
     Args:
         text: what any terminal can show; it is stored with the notebook, too.
-        forms: ``html`` or ``markdown``, or both; a page shows the richest that it can.
+        forms: ``html``, ``markdown`` or ``svg``, one or several; a page shows the richest that it can.
 
     Raises:
         ValueError: no text, or another form.
     """
     given.words("text", text)
     for form, content in forms.items():
-        given.one_of("form", form, ("html", "markdown"))
+        given.one_of("form", form, _FORMS)
         given.words(form, content)
     if not in_notebook():
         say(text)
         return
     from IPython.display import display
 
-    display({f"text/{form}": content for form, content in forms.items()} | {"text/plain": text}, raw=True)
+    display({_FORMS[form]: content for form, content in forms.items()} | {"text/plain": text}, raw=True)
 
 
 def in_notebook() -> bool:

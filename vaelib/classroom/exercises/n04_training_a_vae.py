@@ -3,91 +3,86 @@
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 
 from vaelib.classroom.exercises.marking import Wrong, exercise, finite_tensor, known_slips, near
 
 
 @exercise
-def log_mean_weight(answer: Callable) -> str:
-    """04.1 log_w (K, B), nats, to L_K (B,) and its standard error (B,)."""
+def draws_of_error(answer: Callable) -> str:
+    """04.1 (error (B,), nats; K) to the effective number of draws (B,)."""
     generator = torch.Generator().manual_seed(0)
-    log_w = torch.randn(50, 4, generator=generator, dtype=torch.float64) * 1.5 - torch.tensor([0.0, 90.0, 2000.0, 3.0])
-    w = np.exp((log_w - log_w.amax(0)).numpy())
-    right = torch.from_numpy(np.log(w.mean(0))) + log_w.amax(0)
-    error = torch.from_numpy(w.std(0, ddof=1) / w.mean(0)) / math.sqrt(50)
-    result = answer(log_w.clone())
-    if not isinstance(result, (tuple, list, torch.Tensor)) or len(result) != 2:
-        raise Wrong("return two tensors: L_K and its standard error.")
-    if isinstance(result[0], torch.Tensor) and not bool(torch.isfinite(result[0]).all()):
-        raise Wrong("exp(log_w) underflows to 0 for images with log p(x) near -2000: use torch.logsumexp.")
-    got = finite_tensor(result[0], (4,), "L_K")
-    hints = {
-        "that is the log of the sum of the weights: divide by K.": right + math.log(50),
-        "that is the mean of the log-weights, the ELBO: take the log of the mean weight.": log_w.mean(0),
-        "the average runs over all draws, the largest alone is not enough.": log_w.amax(0),
-    }
-    known_slips(got, right, hints, 1e-6)
-    if not near(got, right, 1e-8):
-        raise Wrong(f"L_K of the first image should be {right[0]:.4f}, and is {got[0]:.4f}.")
-    if isinstance(result[1], torch.Tensor) and not bool(torch.isfinite(result[1]).all()):
-        raise Wrong(
-            "the weights underflow in your standard error: divide each by their mean before you leave logarithms."
-        )
-    got = finite_tensor(result[1], (4,), "the standard error")
-    hints = {
-        "that is the spread of one weight: divide by the square root of K.": error * math.sqrt(50),
-        "that is the standard error of the mean of log w; here the mean is taken before the logarithm.": log_w.std(0)
-        / math.sqrt(50),
-        "divide by the square root of K, not by K.": error / math.sqrt(50),
-    }
-    known_slips(got, error, hints, 1e-6)
-    if not near(got, error, 1e-3):
-        raise Wrong(f"the standard error of the first image should be {error[0]:.4f}, and is {got[0]:.4f}.")
-    return "the right estimate and error, also where exp(log_w) is 0."
+    for K in (50, 400):
+        spread = torch.tensor([0.3, 1.0, 2.0, 5.0], dtype=torch.float64)
+        w = (torch.randn(K, 4, generator=generator, dtype=torch.float64) * spread).exp()
+        e = w.std(0) / w.mean(0) / math.sqrt(K)
+        right = w.sum(0).square() / w.square().sum(0)  # from the weights themselves
+        got = finite_tensor(answer(e.clone(), K), (4,), "the effective number of draws")
+        hints = {
+            "that is as if the variance of w were the mean of w squared: subtract the squared mean.": 1 / e**2,
+            "std divides by K - 1, not by K.": K / (1 + K * e**2),
+            "the error has to be squared.": K / (1 + (K - 1) * e),
+            "that is one over n.": (1 + (K - 1) * e**2) / K,
+            "that is K / n.": 1 + (K - 1) * e**2,
+            "that is n / K.": 1 / (1 + (K - 1) * e**2),
+        }
+        known_slips(got, right, hints, 1e-9)
+        if not near(got, right, 1e-4):
+            raise Wrong(f"for K={K} and an error of {e[1]:.4f} there are {right[1]:.4f} draws, and not {got[1]:.4f}.")
+    return "from 1 nat, one draw that counts, to 0, all of them alike."
 
 
 @exercise
-def floored_rate(answer: Callable) -> str:
-    """04.2 (mean (B, D), log_std (B, D), floor in nats) to the rate with free bits, a scalar."""
-    mean = torch.tensor([[0.1, 2.0, -1.2], [-0.2, -1.0, 0.1], [0.2, 1.4, 0.0]], dtype=torch.float64)
-    log_std = torch.tensor([[0.0, -1.0, 0.2], [0.1, -0.5, 0.0], [0.0, -0.2, 0.1]], dtype=torch.float64)
-    m, s = mean.numpy(), np.exp(log_std.numpy())
-    kl = torch.from_numpy(0.5 * (m**2 + s**2 - np.log(s**2) - 1))  # (3, 3)
-    for floor in (0.25, 0.0):
-        per_unit = kl.mean(0)
-        right = per_unit.clamp(min=floor).sum()
-        got = finite_tensor(answer(mean.clone(), log_std.clone(), floor), (), "the rate")
-        as_log_var = 0.5 * (mean**2 + log_std.exp() - log_std - 1)
+def best_width(answer: Callable) -> str:
+    """04.2 (W (16, 8), sigma, beta) to the encoder's standard deviations (8,)."""
+    generator = torch.Generator().manual_seed(0)
+    W = torch.randn(16, 8, generator=generator, dtype=torch.float64) * torch.linspace(0, 1, 8, dtype=torch.float64)
+    for sigma, beta in ((0.5, 1.0), (0.7, 4.0)):
+        got = finite_tensor(answer(W.clone(), sigma, beta), (8,), "the widths")
+        squares = W.square().sum(0) / sigma**2
+        right = (1 + squares / beta).rsqrt()
         hints = {
-            "that is the rate with no floor, or with one on the sum: apply it to each dimension.": per_unit.sum().clamp(
-                min=floor
-            ),
-            "average over the batch before you apply the floor.": kl.clamp(min=floor).sum(1).mean(),
-            "the floor holds from below: use the larger of the two.": per_unit.clamp(max=floor).sum(),
-            "add the dimensions up, do not average them.": per_unit.clamp(min=floor).mean(),
-            "log_std is not a log-variance: the variance is exp(2 log_std).": as_log_var.mean(0).clamp(min=floor).sum(),
-            "average over the batch.": kl.sum(0).clamp(min=floor).sum(),
-            "do not subtract the floor: use the larger of the two.": (per_unit - floor).clamp(min=0).sum(),
+            "that is the variance: take the square root.": right**2,
+            "that is the precision, one over the variance.": right**-2,
+            "w_j is a column of W: its length is a sum over the 16 pixels.": (
+                1 + W.square().sum(1)[:8] / sigma**2 / beta
+            ).rsqrt(),
+            "the noise is squared: sigma**2.": (1 + squares * sigma / beta).rsqrt(),
+            "beta weighs the rate, and not the distortion.": (1 + squares * beta).rsqrt(),
+            "the rate has a term s_j^2 as well, which holds an idle unit at the prior.": (squares / beta).rsqrt(),
         }
-        known_slips(got, right, hints, 1e-6)
+        if beta != 1:
+            hints["beta has an effect: it weighs the rate."] = (1 + squares).rsqrt()
+        known_slips(got, right, {k: v for k, v in hints.items() if bool(torch.isfinite(v).all())}, 1e-9)
         if not near(got, right, 1e-6):
-            raise Wrong(f"for floor={floor} the rate should be {right:.4f}, and is {got:.4f}.")
-    mean, log_std = mean.requires_grad_(), log_std.requires_grad_()
-    total = answer(mean, log_std, 0.25)
-    gradient = torch.autograd.grad(total, mean, allow_unused=True)[0] if total.requires_grad else None
-    expected = torch.where(kl.mean(0) > 0.25, mean.detach() / 3, 0.0)
-    if gradient is None or not near(gradient, expected, 1e-8):
-        raise Wrong("the values are right, the gradient is not: it is 0 below the floor and that of the KL above it.")
-    return "a dimension below its floor costs nothing to use."
+            raise Wrong(
+                f"for sigma={sigma}, beta={beta} the last width should be {right[-1]:.4f}, and is {got[-1]:.4f}."
+            )
+        loss = _terms(W, got, sigma, beta)
+        if any(_terms(W, got * factor, sigma, beta) < loss for factor in (0.99, 1.01)):
+            raise Wrong("a little wider or narrower, and the loss is lower.")
+    return "the loss is lowest there, and an idle unit has the prior's width."
+
+
+def _terms(W: torch.Tensor, s: torch.Tensor, sigma: float, beta: float) -> float:
+    """What of the loss has s in it."""
+    return float((s**2 * W.square().sum(0) / (2 * sigma**2) + beta / 2 * (s**2 - 2 * s.log() - 1)).sum())
 
 
 @exercise
 def slerp(answer: Callable) -> str:
     """04.3 (a (D,), b (D,), t (T,)) to points on the arc from a to b, (T, D)."""
     generator = torch.Generator().manual_seed(0)
-    a, b = torch.randn(2, 20, generator=generator, dtype=torch.float64)
+    praise = {}
+    for kind in ("acute", "obtuse"):
+        a, b = torch.randn(2, 20, generator=generator, dtype=torch.float64)
+        b = b * torch.sign(a @ b) * (1 if kind == "acute" else -1)
+        praise[kind] = _on_arc(answer, a, b)
+    return praise["obtuse"]
+
+
+def _on_arc(answer: Callable, a: torch.Tensor, b: torch.Tensor) -> str:
+    """The praise for the points between a and b."""
     t = torch.linspace(0, 1, 5, dtype=torch.float64)
     got = finite_tensor(answer(a.clone(), b.clone(), t.clone()), (5, 20), "the result")
     straight = (1 - t)[:, None] * a + t[:, None] * b
@@ -103,8 +98,12 @@ def slerp(answer: Callable) -> str:
     hints = {
         "that is the straight line: its middle is shorter than both ends.": straight,
         "t = 0 is a and t = 1 is b: yours runs backwards.": shoemake.flip(0),
-        "the directions are right; the lengths should be those of the formula, not 1.": unit,
+        "the directions are right; the lengths should be those of the two equations, not 1.": unit,
     }
+    if float(b @ e1) < 0:
+        acute = math.pi - angle
+        alpha, gamma = (torch.sin(share * acute)[:, None] / sine for share in (1 - t, t))
+        hints["the angle between them is obtuse: keep the sign of its cosine."] = alpha * a + gamma * b
     if near(got, lengths[:, None] * unit, 1e-6):
         return "on the arc, with lengths in between."
     known_slips(got, shoemake, hints, 1e-6)
