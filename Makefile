@@ -12,8 +12,7 @@ endif
 # what a newcomer sees first is the address, and no log; and in the browser no question about news (the line after pip's)
 QUIET := --log-level=ERROR --LabApp.log_level=ERROR
 
-# notebooks with lines for narrow pages; the others follow when their proofs are folded
-NARROW := $(foreach n,01 02 03 04 05 07,$(wildcard notebooks/$(n)_*.ipynb))
+# notebooks are read on narrow pages
 FORMAT_NARROW = $(PY) -m ruff format --isolated --target-version py311 --line-length 88
 
 .DEFAULT_GOAL := help
@@ -49,11 +48,11 @@ notebooks: $(READY) ## for contributors: renew the committed notebooks, on the b
 
 lint: $(READY) ## ruff; what is imported is declared; who may import whom
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check . && $(PY) -m deptry vaelib
-	@$(FORMAT_NARROW) --check $(NARROW) && $(PY) -m ruff check --isolated --select E501 --line-length 88 $(NARROW)
+	@$(FORMAT_NARROW) --check notebooks/*.ipynb && $(PY) -m ruff check --isolated --select E501 --line-length 88 notebooks/*.ipynb
 	@$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint(["--no-cache", "--no-logo"])'
 
 format: $(READY) ## let ruff rewrite what it can
-	@$(PY) -m ruff format . && $(FORMAT_NARROW) $(NARROW) && $(PY) -m ruff check --fix .
+	@$(PY) -m ruff format . && $(FORMAT_NARROW) notebooks/*.ipynb && $(PY) -m ruff check --fix .
 
 bench: $(READY) ## measure speed anew, and renew its tables in benchmarks/README.md
 	@for script in training gradients likelihood quantizer sampling; do $(PY) benchmarks/$$script.py --keep || exit 1; done

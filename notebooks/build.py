@@ -329,14 +329,14 @@ PREDICT = "**Predict"  # how a question begins that the next cell answers
 
 
 def close_answers(notebook: nbformat.NotebookNode) -> None:
-    """Put both marks of a folded output on the idea that answers a prediction: the first after it that says something."""
-    asked = False
+    """Put both marks of a folded output on the ideas that answer a prediction: those that say something, up to the next prose."""
+    asked = answered = False
     for cell in notebook.cells:
         if cell.cell_type != "code":
-            asked = asked or PREDICT in cell.source
+            asked, answered = PREDICT in cell.source or (asked and not answered), False
             continue
         answers = asked and kind(cell) == "idea" and bool(cell.outputs)
-        asked = asked and not answers
+        answered = answered or answers
         tags, jupyter = cell.metadata.get("tags", []), cell.metadata.get("jupyter", {})
         if answers:
             cell.metadata["tags"] = tags if ANSWER in tags else [*tags, ANSWER]

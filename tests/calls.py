@@ -328,6 +328,10 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
     "lines.tex": lambda: dict(line=word("a + 1")),
     "drawings.recipes": dict,
     "drawings.two_gradients": dict,
+    "drawings.course_map": dict,
+    "drawings.masks": dict,
+    "drawings.blind_spot": dict,
+    "drawings.anatomy_of_a_check": dict,
     "telling.told": lambda: dict(sentence=word("{best} is ahead"), best=anything("FSQ")),
     "telling.compared": lambda: dict(
         difference=0.5,
@@ -440,7 +444,9 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         titles=["a"],
         rows=["b", "c"],
     ),
-    "plots.scatter": lambda: dict(panels={"p": {"a": normal(B, 2)}}, title=anything("t"), labels={"p": whole(10, B)}),
+    "plots.scatter": lambda: dict(
+        panels={"p": {"a": normal(B, 2)}}, title=anything("t"), labels={"p": whole(10, B)}, same_axes=False
+    ),
     "plots.curves": lambda: dict(
         lines={"a": line()},
         xlabel=anything("x"),
@@ -449,6 +455,7 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         log=Arg("y", "word or none"),
         points={"a": line()},
         labels={"a": ["p", "q", "r"]},
+        ylim=(0.1, 5.0),
     ),
     "plots.manifolds": lambda: dict(
         pictures={"a": grey(4, 1, 4, 4)}, columns=2, title=anything("t"), axis=anything("std")
@@ -460,10 +467,16 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         z=normal(B).sort().values, densities={"p": normal(B).abs()}, spans={"kl": (-2.0, -1.0)}, lowest=-8.0
     ),
     "plots.ranges": lambda: dict(rows={"a": (0.5, [0.4, 0.6])}, xlabel=anything("x"), title=anything("t")),
-    "plots.histograms": lambda: dict(panels={"p": {"a": normal(20)}}, exact=0.0, xlabel=anything("x"), bins=4),
+    "plots.histograms": lambda: dict(
+        panels={"p": {"a": normal(20)}}, exact=0.0, xlabel=anything("x"), bins=4, known=word("reference")
+    ),
     "plots.cells": lambda: dict(points=normal(B, 2), codebooks={"a": normal(4, 2)}, title=anything("t")),
     "plots.maps": lambda: dict(
-        panels={"a": normal(2, 4).abs()}, title=anything("t"), xlabel=anything("x"), ylabel=anything("y")
+        panels={"a": normal(2, 4).abs()},
+        title=anything("t"),
+        xlabel=anything("x"),
+        ylabel=anything("y"),
+        scale=anything("s"),
     ),
     "quantize.VectorQuantizer": lambda: dict(codes=4, dim=2, decay=share(0.5), commitment=level(0.25)),
     "quantize.VectorQuantizer.forward": lambda: dict(self=vq(), z_e=normal(B, 2, 4)),

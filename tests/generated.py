@@ -1,6 +1,6 @@
 """Small changes of a notebook's cells, made by tests/mutants.py, beside the errors that its tests plant by hand.
 
-    python tests/generated.py 05_vq_vae            choose them anew, try each, and keep what came of it in generated.json
+    python tests/generated.py 05_vq_vae            try those that are kept, and others; keep what came of it in generated.json
     python tests/generated.py 05_vq_vae --each 4   no more than 4 of each group of cells
 
 People plant the errors that they think of, and checks are written by the same people. A generated error is one change at one place of the
@@ -8,7 +8,8 @@ cells that the errors planted by hand name: a sign, a factor, a dimension, a det
 fail. One that survives shows a check that is missing, or changes nothing; then generated.json says why.
 
 Changes are made in a cell as Python itself writes it, without comments and on one line for each statement: so neither its formatting nor
-another line decides which they are. Left alone are words and pictures, the bounds of checks, draws and seeds, and how long is trained.
+another line decides which they are. Left alone are words and pictures, the bounds of checks, draws and seeds, how long is trained, and
+what a cell that is run again finds done already.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from played import FOLDER, NothingPlanted, Played, claim_of, claims_of, code_cel
 
 KEPT = Path(__file__).with_name("generated.json")
 EACH, SECONDS = 14, 20.0  # of a group of cells no more errors than that, and no more time
+LONGEST = 60  # seconds for one error: some make an integral that sympy never finishes
 SEED = 0
 
 
@@ -32,7 +34,7 @@ SEED = 0
 
 TOLD = ("print", "told", "show", "display", "headline", "over_seeds", "plots", "drawings", "widgets")
 DRAWN = ("rand", "randn", "randint", "randperm", "rand_like", "randn_like", "multinomial", "manual_seed", "Generator")
-SPARED = {*TOLD, *DRAWN, "proof", "check_fails", "budget"}  # calls
+SPARED = {*TOLD, *DRAWN, "proof", "check_fails", "budget", "symbols", "Symbol"}  # calls
 KEYWORDS = {"steps", "batch_size", "lr", "schedule", "seed", "random_state", "n_init", "generator"}  # and their values
 KEYWORDS |= {"device", "strict", "dtype"}
 LAYOUT = {
@@ -78,6 +80,10 @@ class Slips(mutants.Changes):
                         yield from (self.span(side) for side in each.comparators if isinstance(side, ast.Constant))
         elif (isinstance(node, ast.keyword) and node.arg in KEYWORDS) or getattr(node, "name", "") in SPARED:
             yield self.span(node)
+        elif (
+            isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store) and isinstance(node.slice, ast.Constant)
+        ):
+            yield self.span(node.slice)  # what the notebook put there before is still there
         elif isinstance(node, ast.For) and (isinstance(node.iter, ast.Tuple) or ast.unparse(node.target) == "_"):
             yield self.span(node.iter)  # which examples, or how often
 
@@ -93,6 +99,11 @@ class Slips(mutants.Changes):
     def all(self):
         for node, kind, start, end, new in super().all():
             harmless = kind == "decorator" or (kind == "call left out" and named(node) in LAYOUT)  # torch.no_grad, say
+            harmless |= (
+                kind == "call left out" and isinstance(node, ast.Call) and of_a_module(node)
+            )  # sp.exp(a) is not sp
+            harmless |= kind == "and, or"  # whoever asks for less gets it
+            harmless |= kind == "statement" and isinstance(node, ast.Assign)  # what it gave before is still there
             if not harmless and self.span(node) not in self.compared and not self.is_spared(start, end):
                 yield node, kind, start, end, new
 
@@ -111,6 +122,17 @@ def bound(node):
 def named(call):
     """The last part of the name of what is called."""
     return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def of_a_module(call):
+    """Whether a function of a module is called, by the names that modules have in the notebooks."""
+    return isinstance(call.func, ast.Attribute) and getattr(call.func.value, "id", "") in (
+        "sp",
+        "np",
+        "torch",
+        "math",
+        "F",
+    )
 
 
 def is_check(node):
@@ -146,9 +168,10 @@ def with_error(stem, cells, key):
 
 
 def groups_of(stem):
-    """The groups of cells that errors planted by hand name."""
+    """The groups of cells that errors planted by hand name, and those that errors kept do."""
     table = importlib.import_module(f"test_{stem}").PLANTED.values()
-    return list(dict.fromkeys(tuple(names) for planted in table for _, _, *names in planted))
+    named = [tuple(names) for planted in table for _, _, *names in planted]
+    return list(dict.fromkeys(named + [tuple(group["cells"]) for group in kept(stem)]))
 
 
 # ---- what came of them
@@ -174,16 +197,19 @@ def tried(played, stem, cells, key):
     return words.rpartition(": ")[0] if failed and words.startswith(tuple(claims)) and words != found[1] else None
 
 
-def chosen(played, stem, cells, count, end, elsewhere):
-    """The first errors of cells that no exception gives away, ``count`` of them or until ``end``: those caught, key -> check, and the
-    keys of the others.
+def chosen(played, stem, cells, count, end, elsewhere, before):
+    """Errors of cells that no exception gives away: those that were kept ``before``, then the first others, until there are ``count``
+    or it is ``end``. Returns those caught, key -> check, and the keys of the others.
     """
-    pool = mutants.one_a_place([error for cell in cells for error in errors_of(stem, cell).values()], SEED)
+    pool = {key: error for cell in cells for key, error in errors_of(stem, cell).items()}
     caught, survived = {}, []
-    for error in pool:
-        if len(caught) + len(survived) == count or time.monotonic() > end:
+    first = [pool[key] for key in before if key in pool]
+    for error in [*first, *mutants.one_a_place([*pool.values()], SEED)]:
+        if error not in first and (len(caught) + len(survived) >= count or time.monotonic() > end):
             break
-        if error.key in elsewhere or not mutants.is_python(with_error(stem, cells, error.key)[error.module].encode()):
+        if error.key in {*elsewhere, *caught, *survived} or not mutants.is_python(
+            with_error(stem, cells, error.key)[error.module].encode()
+        ):
             continue
         by = tried(played, stem, cells, error.key)
         if by:
@@ -194,12 +220,15 @@ def chosen(played, stem, cells, count, end, elsewhere):
 
 
 def renew(stem, each, seconds):
-    """Choose a notebook's errors anew and keep them; returns those that survived for no reason that is known."""
+    """Try a notebook's errors, those kept and new ones, and keep them; returns those that survived for no reason that is known."""
     reasons = {key: why for group in kept(stem) for key, why in group["survived"].items() if why}
+    before = {tuple(group["cells"]): [*group["caught"], *group["survived"]] for group in kept(stem)}
     played, groups, seen = Played(stem), [], set()
     try:
+        played.inside(f"__dict__.update(SECONDS={LONGEST})")
         for cells in groups_of(stem):
-            caught, survived = chosen(played, stem, cells, each, time.monotonic() + seconds, seen)
+            end = time.monotonic() + seconds
+            caught, survived = chosen(played, stem, cells, each, end, seen, before.get(cells, ()))
             seen |= {*caught, *survived}
             why = {key: reasons.get(key, "") for key in sorted(survived)}
             print(f"{len(caught):3d} caught, {len(survived):2d} survived: {', '.join(cells)}", flush=True)

@@ -1,8 +1,10 @@
 """Planted errors in the checks of notebook 03_gradient_estimators."""
 
+from generated import generated_errors_fail, survivors_have_reasons
 from played import (
     answers_are_marked,
     one_for_each_claim,
+    other_seeds_are_kept,
     planted_errors_fail,
     sliders_move,
     three_for_each_id,
@@ -19,10 +21,7 @@ WORD_TABLE = ("discrete-parts", "discrete-table", "discrete-table-proof")
 TEMPERATURE = ("temperature", "temperature-proof")
 LOO = "(lambda *a: {k: v / 2 for k, v in gradients.leave_one_out(*a).items()}, "
 PLANTED = {
-    "two estimates of one number: weights move": [
-        ("f_at * at / 0.7**2", "f_at * at / 0.7", *OPENING),
-        ("f_at = -((at - 1) ** 2)", "f_at = (at - 1) ** 2", *OPENING),
-    ],
+    "two estimates of one number: weights move": [("f_at * at / 0.7**2", "f_at * at / 0.7", *OPENING)],
     "two estimates of one number: points move": [("-2 * (at - 1)", "-(at - 1)", *OPENING)],
     "two estimates of one number: the first": [
         ("weights_move.std() / points_move.std()", "points_move.std() / weights_move.std()", *OPENING)
@@ -34,10 +33,8 @@ PLANTED = {
         ("sp.diff(q.log_prob(z), w) == 0", "sp.diff(q.log_prob(z), mu) == 0", "model-proof"),
     ],
     "G-2": [
-        ("per_draw = draws * (2.2", "per_draw = (2.2", *THETA),
         ("/ 0.7**2  #", "/ 0.7  #", *THETA),
         ("per_draw = draws", "per_draw = -draws", *THETA),
-        ("per_draw[:, :S].mean(1)", "per_draw[:, :S].sum(1)", *THETA),
         ("per_draw[:, :S].mean(1)", "per_draw[:, :S].median(1).values", *THETA),
         ("float(inside.subs(numbers))", "-float(inside.subs(numbers))", *THETA),
         ("float(estimates.var())", "float(estimates.std())", *THETA),
@@ -50,12 +47,9 @@ PLANTED = {
         ("squares, exact_v1", "squares, exact_v1 / 3", *THETA),
     ],
     "G-3": [
-        ("equal(outer - inner, lost)", "equal(outer + inner, lost)", *HARD),
         ("equal(outer - inner, lost)", "equal(outer - inner, -lost)", *HARD),
-        ("lost = mean_of(f(z) * sp.diff(", "lost = mean_of(sp.diff(", *HARD),
         ("missing = mean_of(f(z) * sp.diff(q.log_prob(z), mu))", "missing = mean_of(f(z) * q.log_prob(z))", *HARD),
         ("inner = mean_of(sp.diff(f(z), mu))", "inner = mean_of(f(z))", *HARD),
-        ("if k < 2", "if k < 3", *HARD),
     ],
     "G-4": [
         ("equal(ratio, rho)", "equal(ratio * density, rho)", *SCORE),
@@ -70,13 +64,8 @@ PLANTED = {
         ("sp.integrate(rho * density", "sp.integrate(z * rho * density", *SCORE),
     ],
     "G-6": [
-        ("dq * log_ratio + q_z * score", "dq * log_ratio - q_z * score", *KL),
         ("dq * log_ratio + q_z * score", "dq * log_ratio", *KL),
         ("(dq * log_ratio + dq)", "(dq * log_ratio + q_z)", *KL),
-        ("(log_ratio + 1) * dq", "(log_ratio - 1) * dq", *KL),
-        ("(log_ratio + 1) * score,", "(log_ratio + 2) * score,", *KL),
-        ("(log_ratio + 1) * score,", "(log_ratio + 1),", *KL),
-        ("/ (2 * s2**2)", "/ s2**2", *KL),
         ("sp.log(s2 / s1)", "sp.log(s1 / s2)", *KL),
         ("= q1.log_prob(z) - p.log_prob(z)", "= p.log_prob(z) - q1.log_prob(z)", "kl-parts", *KL),
     ],
@@ -86,7 +75,6 @@ PLANTED = {
         ("(z_at - 0.9) / 0.6**2", "z_at / 0.6**2", *ONE),
     ],
     "any constant may stand for the +1: the variance": [
-        ("(ratio_at + constant) * (z_at", "(ratio_at - constant) * (z_at", *ONE),
         ("(((log_ratio + c) * score) ** 2)", "((log_ratio * score + c) ** 2)", *EXACT_ONE),
         ("sp.expand(squared) - slope_kl**2", "sp.expand(squared)", *EXACT_ONE),
     ],
@@ -102,10 +90,6 @@ PLANTED = {
         ("sp.diff(f(mu + s * eps), phi)", "sp.diff(f(z), phi)", *PATH),
         ("sp.diff(parabola(mu + s * eps), phi)", "parabola(mu + s * eps)", *PATH),
     ],
-    "vaelib's estimators, in one pass": [
-        ("z = z.detach()  #", "z = z  #", "by-hand", "by-hand-proof"),
-        ("f(leaves, z).detach() * log_q", "f(leaves, z) * log_q", "by-hand", "by-hand-proof"),
-    ],
     "G-8": [
         ('drawn["ELBO", "pathwise"][:, 0], right', "no_gradient, right", *TABLE[1:]),
         ('drawn["ELBO", "pathwise"][:, 0], right', '-drawn["ELBO", "pathwise"][:, 0], right', *TABLE[1:]),
@@ -118,20 +102,16 @@ PLANTED = {
         ("(slope**k).subs(eps, v)", "slope.subs(eps, v) ** 2", *TABLE),
         ("sp.diff(q.expect(f), phi).subs", "-sp.diff(q.expect(f), phi).subs", *TABLE),
     ],
-    "the offset: the mean": [
-        ("return -2 * (mean - 1)", "return 2 * (mean - 1)", "explorer-parts", *OFFSET),
-        ("return -2 * (mean - 1)", "return -(mean - 1)", "explorer-parts", *OFFSET),
-        ("return offset - ((z - 1)", "return offset + ((z - 1)", "explorer-parts", *OFFSET),
-    ],
+    "the offset: the mean": [("return -2 * (mean - 1)", "return -(mean - 1)", "explorer-parts", *OFFSET)],
     "the offset: it does nothing": [("path, held = (", "held, path = (", *OFFSET)],
     "the offset: 10 spreads": [("(0.0, 2.0, 10.0)", "(0.0, 2.0, 4.0)", *OFFSET)],
     "the offset: and 2": [("(0.0, 2.0, 10.0)", "(0.0, 0.2, 10.0)", *OFFSET)],
     "G-10": [
-        ("mean_of(parabola(z) * rho**2) / mean_of(rho**2)", "mean_of(parabola(z) * rho**2)", *BASELINE),
         ("mean_of(parabola(z) * rho**2) / mean", "mean_of(parabola(z) * rho) / mean", *BASELINE),
         ("mean_of(parabola(z) * rho**2) / mean", "-mean_of(parabola(z) * rho**2) / mean", *BASELINE),
-        ("(parabola(z) - beta) ** 2 * rho**2)  #", "(parabola(z) - beta) ** 2)  #", *BASELINE),
         ("sp.diff(second, beta, 2)", "-sp.diff(second, beta, 2)", *BASELINE),
+        ("(offset - (z - 1) ** 2) ** 2 *", "(offset + (z - 1) ** 2) ** 2 *", *BASELINE),
+        ("3 * sp.exp(2 * lam)", "sp.exp(2 * lam)", *BASELINE),
     ],
     "a baseline with its own draw in it": [
         ("f - f.mean(0)", "f - f.sum(0) / 5", *OWN),
@@ -139,7 +119,6 @@ PLANTED = {
     ],
     "sticking the landing: at": [
         ("sigma / sp.sqrt(w**2 + sigma**2)", "sigma**2 / sp.sqrt(w**2 + sigma**2)", *LANDING),
-        ("w * (x - b) / (w**2 + sigma**2)", "w * (x + b) / (w**2 + sigma**2)", *LANDING),
         ("landed = side_by_side(gradients.path_derivative", "landed = side_by_side(gradients.pathwise", *LANDING),
     ],
     "sticking the landing: a pathwise": [
@@ -158,6 +137,10 @@ PLANTED = {
         ("baseline=constants)", "baseline={k: 0.7 * v for k, v in constants.items()})", *VARIANCE),
         ("baseline=constants)", "baseline={k: 3 * v for k, v in constants.items()})", *VARIANCE),
     ],
+    "no law: a narrow q: path": [
+        ("/ gradients.pathwise(*problem)", "/ gradients.path_derivative(*problem)", "variance-proof")
+    ],
+    "no law: a narrow q: its draws": [("sp.diff(log_weight(z), z)", "sp.diff(log_joint(z), z)", "variance-proof")],
     "draw for draw, for the ELBO: leave-one-out": [
         ("(gradients.leave_one_out, four)", "(gradients.score_function, four)", *VARIANCE)
     ],
@@ -166,7 +149,6 @@ PLANTED = {
     ],
     "draw for draw, the path": [("over = v / worth", "over = v.flip(0) / worth", *VARIANCE[1:])],
     "variance in D dimensions": [
-        ("+ 2 * rest_mean *", "+ rest_mean *", *DIMENSION),
         ("+ ((D - 1) * f_mean) ** 2", "+ (D - 1) * f_mean**2", *DIMENSION),
         ("- cross**2 - true_slope**2", "- true_slope**2", *DIMENSION),
         ("4 * (z - 1) ** 2", "2 * (z - 1) ** 2", *DIMENSION),
@@ -180,8 +162,6 @@ PLANTED = {
     "growth with D: the pathwise": [("growth.values()", "(2, 1, 0.5)", "dimension-proof")],
     "f on the VAE": [
         ("q_of(weights).log_std.exp() * eps", "q_of(weights).log_std.mul(0.5).exp() * eps", *VAE),
-        ("+ prior.log_prob(z) - vae_log_q", "- prior.log_prob(z) - vae_log_q", *VAE),
-        ("+ prior.log_prob(z) - vae_log_q", "+ prior.log_prob(z) + vae_log_q", *VAE),
         ("- vae_log_q(weights, z)", "", *VAE),
     ],
     "one gradient on the VAE": [
@@ -201,7 +181,6 @@ PLANTED = {
         ('summed["leave-one-out, K = 4"] / 4', 'summed["best constant"] / 4', "vae-histograms", "vae-check")
     ],
     "G-11": [
-        ("(mean_f(up) - mean_f(down))", "(mean_f(up) + mean_f(down))", "discrete-proof"),
         ("/ 2e-6", "/ 1e-6", "discrete-proof"),
         ("@ curved(None, words)", "@ linear(None, words)", "discrete-proof"),
         ("F.softmax(at, -1) * curved", "F.softmax(-at, -1) * curved", "discrete", "discrete-proof"),
@@ -251,7 +230,10 @@ PLANTED = {
 
 
 test_planted_errors = planted_errors_fail
+test_generated_errors = generated_errors_fail
+test_survivors_have_reasons = survivors_have_reasons
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_check_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
 test_stubs_pass_and_wrong_answers_fail = answers_are_marked
+test_other_seeds_are_kept = other_seeds_are_kept

@@ -1,6 +1,14 @@
 """Planted errors in the checks of notebook 04_training_a_vae."""
 
-from played import answers_are_marked, one_for_each_claim, planted_errors_fail, sliders_move, three_for_each_id
+from generated import generated_errors_fail, survivors_have_reasons
+from played import (
+    answers_are_marked,
+    one_for_each_claim,
+    other_seeds_are_kept,
+    planted_errors_fail,
+    sliders_move,
+    three_for_each_id,
+)
 
 STEM = "04_training_a_vae"
 GREY = ("grey-mass", "grey-mass-proof")
@@ -25,18 +33,11 @@ BEST = ("turned", "best-q", "amortization", "amortization-proof")
 PARTS = ("best-q", "amortization-digits", "amortization-digits-proof")
 PROBE = ("probe", "probe-proof")
 ARC = ("arc", "between", "between-proof")
+LOSS = ("loss", "loss-proof")
+COLLAPSE_TRAIN = ("collapse-train", "collapse-table-proof")
 PLANTED = {
-    "the loss: distortion": [
-        ("distortion + beta * rate", "distortion + rate", "loss", "loss-proof"),
-        ("-terms.log_px, terms.kl", "terms.log_px, terms.kl", "loss", "loss-proof"),
-        ("distortion + beta * rate", "beta * distortion + rate", "loss", "loss-proof"),
-    ],
-    "exp(−BCE): over black": [("/ (1 + sp.exp(logit))", "/ (2 + sp.exp(logit))", *GREY)],
-    "exp(−BCE): the integral over grey": [
-        ("(X, 0, 1)", "(X, 0, 2)", *GREY),
-        ("grey * v - F.soft", "-grey * v - F.soft", *GREY),
-    ],
-    "exp(−BCE): it is tanh": [("torch.tanh(every / 2) / every", "torch.tanh(every) / every", *GREY)],
+    "the loss: distortion": [("distortion + beta * rate", "beta * distortion + rate", *LOSS)],
+    "exp(−BCE): the integral over grey": [("grey * v - F.soft", "-grey * v - F.soft", *GREY)],
     "exp(−BCE): and never": [("highest - 0.5", "highest + 0.5", *GREY)],
     "exp(−BCE): 784": [("784 * math.log(2)", "784 * math.log(10)", *GREY)],
     "three readings: in_errors": [
@@ -47,15 +48,8 @@ PLANTED = {
     "three readings: rounded": [
         ('"rounded": (grey_test > 0.5).float()', '"rounded": data.binarize(grey_test, seeded(99))', *READ)
     ],
-    "three readings: a script's": [
-        ("return -bounds.elbo", "return bounds.elbo", *READ),
-        (".elbo.cpu().double()", ".log_px.cpu().double()", *READ),
-    ],
+    "three readings: a script's": [(".elbo.cpu().double()", ".log_px.cpu().double()", *READ)],
     "drawn pixels: every pixel": [("grey_test[:1].expand(", "(grey_test[:1] ** 2).expand(", *HELD)],
-    "drawn pixels: and those": [
-        ("(1 - pixel) / len(many)).sqrt()", "(1 - pixel)).sqrt()", *HELD),
-        ("(pixel * (1 - pixel) / len", "(pixel / len", *HELD),
-    ],
     "drawn pixels: for a fixed z": [
         ("one.log_prob(grey_test[:1])", "one.log_prob((grey_test[:1] > 0.5).float())", *HELD),
         ("of_drawn = one.log_prob(many)", "of_drawn = -one.log_prob(many)", *HELD),
@@ -65,7 +59,6 @@ PLANTED = {
         ("xlogy(1 - pixel, 1 - p)", "xlogy(1 - pixel, p)", *HELD),
     ],
     "the floor: the entropy": [
-        ("-(torch.xlogy(coins, coins) +", "(torch.xlogy(coins, coins) +", *FLOOR),
         ("+ torch.xlogy(1 - coins, 1 - coins))", ")", *FLOOR),
         ("entropy = -(torch.xlogy", "entropy = -3 * (torch.xlogy", *FLOOR),
     ],
@@ -90,13 +83,9 @@ PLANTED = {
     ],
     "the linear gap: log p(x)": [
         ('"ELBO": curve[:, 2] - curve[:, 0]', '"ELBO": curve[:, 0] - curve[:, 2]', *GAP[3:]),
-        ("(2 * q.log_std).exp()", "q.log_std.exp()", *GAP[1:]),
-        ("spread - widths - log_det", "spread + widths - log_det", *GAP[1:]),
-        ("- log_det - 3", "+ log_det - 3", *GAP[1:]),
         ("- 3 + (off", "+ (off", *GAP[1:]),
         (".terms.elbo.mean()", ".terms.log_px.mean()", *GAP[1:]),
     ],
-    "the linear gap: training ends": [("best = PCA(3)", "best = PCA(2)", *GAP[3:])],
     "the linear gap: and the ELBO": [("gap_of(straight, pooled[:200])", "gap_of(spoiled, pooled[:200])", *GAP[3:])],
     "ELBO-16: the mean weight": [
         ("torch.exp(found.log_px - truth)", "torch.exp(found.terms.elbo - truth)", "linear-check"),
@@ -117,7 +106,6 @@ PLANTED = {
         ("(found.log_px - truth) / found.error", "(found.log_px - truth) / (found.error / 1.5)", "linear-check"),
     ],
     "ELBO-16: the two standard errors": [
-        ("relative.std(0) / K**0.5", "relative.std(0)", *NAIVE),
         ("relative.std(0) / K**0.5", "relative.std(0) / K", *NAIVE),
         ("relative.std(0) / K**0.5", "torch.stack(log_w).std(0) / K", *NAIVE),
     ],
@@ -133,16 +121,12 @@ PLANTED = {
         ("/ (2 * sigma**2)", "/ sigma**2", *MEAN),
         ("/ (2 * sigma**2)", "/ (2 * sigma)", *MEAN),
         ("W.square().sum(0)", "W.sum(0).square()", *MEAN),
-        ("- q.kl()", "+ q.kl()", *MEAN),
         ("model.decode(q.mean)", "model.decode(q.rsample())", *MEAN),
     ],
     "the shortcut, digits: it is too good": [
         ("flattery = honest - quick", "flattery = quick - honest", *MEAN_DIGITS[1:])
     ],
-    "the shortcut, digits: it is BCE": [
-        ("- q.kl()", "", *MEAN_DIGITS),
-        ("- q.kl()", "- 1.01 * q.kl()", *MEAN_DIGITS),
-    ],
+    "the shortcut, digits: it is BCE": [("- q.kl()", "", *MEAN_DIGITS), ("- q.kl()", "- 1.01 * q.kl()", *MEAN_DIGITS)],
     "more draws: a second run": [("evaluate.nll(vae, unseen, 1000", "evaluate.nll(vae, unseen, 10", "judge-check")],
     "more draws: L_": [
         (
@@ -158,11 +142,7 @@ PLANTED = {
     "the shortcut, against L_5000: it lies": [
         ("at_mean(vae, unseen)", "-readings(vae, unseen)", "judge-shortcut", "judge-shortcut-proof")
     ],
-    "readings of one model: −ELBO": [("f.rate.value +", "f.rate.value -", "judge-more-proof")],
-    "readings of one model: bits": [
-        ("bits * 784 * math.log(2)", "bits * 784", "judge-more-proof"),
-        ("bits * 784", "bits * 28", "judge-more-proof"),
-    ],
+    "readings of one model: bits": [("bits * 784", "bits * 28", "judge-more-proof")],
     "readings of one model: test minus": [
         ("math.hypot(new.error, old.error)", "new.error + old.error", *MORE),
         ("new.value - old.value", "old.value - new.value", *MORE),
@@ -184,16 +164,7 @@ PLANTED = {
     ],
     "the best −ELBO: β = 1": [("min(neg_elbos", "max(neg_elbos", "beta-check")],
     "the best −ELBO: the dashed": [("sum(points[1.0]) - R", "sum(points[1.0]) - 0.7 * R", "beta-figure", "beta-check")],
-    "codes and prior: β": [
-        (
-            "compare.apart(distances[low], distances[high])",
-            "compare.apart(distances[high], distances[low])",
-            "beta-prior-proof",
-        )
-    ],
     "collapse as the optimum: ": [
-        ("/ (2 * sigma**2)", "/ sigma**2", *COLLAPSE),
-        ("(s**2 - 2 * log_s - 1)", "(s**2 - log_s - 1)", *COLLAPSE),
         ("(A @ S * A).sum() +", "", *COLLAPSE),
         ("scatter = (s**2 * W.square().sum(0)).sum()", "scatter = 0", *COLLAPSE),
     ],
@@ -201,12 +172,6 @@ PLANTED = {
         ("1 - sigma**2 / eigenvalues[:8]", "1 - sigma / eigenvalues[:8]", "collapse-linear-check"),
         ("1 - sigma**2 / eigenvalues[:8]", "1 - sigma**2 / eigenvalues[:8] ** 2", "collapse-linear-check"),
     ],
-    "the peeking decoder: no pixel": [
-        ("< 24)", "< 25)", *PEEK),
-        ("self.weight * mask", "self.weight", *PEEK),
-        ("< 24)", "> 24)", *PEEK),
-    ],
-    "the peeking decoder: and each": [("< 24)", "< 23)", *PEEK)],
     "the peeking decoder: the middle": [
         ("(torch.arange(49, device=x.device) < 24)", "(torch.arange(49, device=x.device) == 23)", *PEEK)
     ],
@@ -218,14 +183,12 @@ PLANTED = {
         ("z.roll(1, 0)", "z.roll(-1, 0)", *TABLE),
         ("cost[remedy] = (own - other)", "cost[remedy] = (other - own)", *TABLE),
     ],
-    "what z says: free bits": [('rate["free bits"].mean() - 20', 'rate["none"].mean() - 20', "collapse-table-proof")],
-    "what z says: and costs": [
-        ('bound_of["none"] - bound_of["free bits"]', 'bound_of["free bits"] - bound_of["none"]', "collapse-table-proof")
+    "what z says: a floor": [
+        ("kl.mean(0).clamp(min=floor)", "kl.clamp(min=floor).mean(0)", *COLLAPSE_TRAIN),
+        ("clamp(min=floor)", "clamp(min=2 * floor)", *COLLAPSE_TRAIN),
+        ("clamp(min=floor)", "add(floor)", *COLLAPSE_TRAIN),
     ],
-    "what z says: β weighs": [
-        ("+ beta * kl.mean(0)", "+ 1.01 * beta * kl.mean(0)", "collapse-train", "collapse-table-proof"),
-        ("- 2 * q.log_std - 1)", "- q.log_std - 1)", "collapse-train", "collapse-table-proof"),
-    ],
+    "what z says: β weighs": [("+ beta * kl.mean(0)", "+ 1.01 * beta * kl.mean(0)", *COLLAPSE_TRAIN)],
     "trained on L₁₀: ": [
         ("better, worse = g.log_px - f.log_px,", "better, worse = f.log_px - g.log_px,", *IWAE),
         ("f.terms.elbo - g.terms.elbo", "g.terms.elbo - f.terms.elbo", *IWAE),
@@ -246,12 +209,8 @@ PLANTED = {
         ("- still.log_prob(z)", "- 0.5 * still.log_prob(z)", *BEST),
         ("precision.diagonal().log().sum()", "precision.diagonal().sum().log()", *BEST),
         ("return log_w.mean(0), ", "return log_w.mean(0) + 0.02, ", *BEST),
-        ("float(known[axes] / 2)", "float(known[axes])", *BEST),
     ],
-    "the best diagonal q: L_K": [
-        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0)", *BEST),
-        ("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0) + math.log(K)", *BEST),
-    ],
+    "the best diagonal q: L_K": [("torch.logsumexp(log_w, 0) - math.log(K)", "torch.logsumexp(log_w, 0)", *BEST)],
     "whose part is the gap: the encoder": [("= best_elbo - guess,", "= guess - best_elbo,", *PARTS[1:])],
     "whose part is the gap: and q*": [("with_best - best_elbo", "best_elbo - with_best", *PARTS[1:])],
     "whose part is the gap: both": [
@@ -273,14 +232,8 @@ PLANTED = {
         ("((z1 + z2) / 2)", "((z1 + z2) / 2**0.5)", "between-proof"),
         ("((z1 + z2) / 2).square()", "((z1 + z2) / 2).abs()", "between-proof"),
     ],
-    "line and arc: an arc": [
-        ("+ torch.sin(t * angle) * b", "+ torch.cos(t * angle) * b", *ARC),
-        ("ends = torch.sin((1 - t) * angle) * a", "ends = torch.sin(angle) * (1 - t) * a", *ARC),
-    ],
-    "line and arc: its angle": [
-        ("way, angle = arc(a, b, t)", "way, angle = arc(b, a, t)", "between-proof"),
-        ("arc(a, b, t),", "a.expand(9, -1),", "between-proof"),
-    ],
+    "line and arc: an arc": [("ends = torch.sin((1 - t) * angle) * a", "ends = torch.sin(angle) * (1 - t) * a", *ARC)],
+    "line and arc: its angle": [("arc(a, b, t),", "a.expand(9, -1),", "between-proof")],
     "line and arc: and that": [("(1 - t[:, 0]) * angle", "t[:, 0] * angle", "between-proof")],
     "line and arc: in the middle": [
         ('"arc": arc(*pair, shares)', '"arc": (1 - shares) * pair[0] + shares * pair[1]', *ARC)
@@ -289,7 +242,10 @@ PLANTED = {
 
 
 test_planted_errors = planted_errors_fail
+test_generated_errors = generated_errors_fail
+test_survivors_have_reasons = survivors_have_reasons
 test_every_claim_with_an_id_has_three_planted_errors = three_for_each_id
 test_every_claim_has_a_planted_error = one_for_each_claim
 test_every_slider_to_both_ends = sliders_move
 test_stubs_pass_and_wrong_answers_fail = answers_are_marked
+test_other_seeds_are_kept = other_seeds_are_kept

@@ -462,7 +462,7 @@ def test_cells_have_kinds_and_folded_ones_both_marks(build, before, kind, after)
 
 
 def test_what_answers_a_prediction_is_one_click_away(build):
-    """The first idea that says something after the question; and what answers no longer is open again."""
+    """The ideas that say something after the question, up to the next prose; and what answers no longer is open again."""
 
     def cells(question):
         said = [nbformat.v4.new_output("stream", text="0.5\n")]
@@ -476,18 +476,20 @@ def test_what_answers_a_prediction_is_one_click_away(build):
             code("answer", metadata={"tags": ["mine"]}, outputs=said),
             code("more", outputs=said),
             code("proof", metadata={"tags": ["hide-input"]}, outputs=said),
+            nbformat.v4.new_markdown_cell("What you saw."),
+            code("later", outputs=said),
         ]
 
     notebook = build.clean(nbformat.v4.new_notebook(cells=cells("Text.\n\n**Predict.** How much?")))
     hidden = [cell.source for cell in notebook.cells if cell.metadata.get("jupyter", {}).get("outputs_hidden")]
-    assert hidden == ["answer"]
+    assert hidden == ["answer", "more"]
     assert notebook.cells[5].metadata == {"tags": ["mine", "hide-output"], "jupyter": {"outputs_hidden": True}}
     assert build.clean(nbformat.from_dict(notebook)) == notebook  # what is clean stays as it is
     notebook.cells[1].source = "No question."
     assert build.clean(notebook).cells[5].metadata == {"tags": ["mine"]}
     seen = Seen(build.page(build.clean(nbformat.v4.new_notebook(cells=cells("**Predict.** How much?"))), "title"))
-    assert seen.text.split().count("answer") == 2  # the summary of the fold, and the source
-    assert (seen.text.count("0.5"), seen.whole.count("0.5")) == (4, 5)
+    assert seen.text.split().count("answer") == 3  # the summaries of two folds, and the source
+    assert (seen.text.count("0.5"), seen.whole.count("0.5")) == (4, 6)
 
 
 class Seen(HTMLParser):

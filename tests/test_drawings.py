@@ -15,6 +15,10 @@ ALL = [
     drawings.bound_and_gap,
     drawings.recipes,
     drawings.two_gradients,
+    drawings.course_map,
+    drawings.masks,
+    drawings.blind_spot,
+    drawings.anatomy_of_a_check,
 ]
 SVG = "{http://www.w3.org/2000/svg}"
 each_drawing = pytest.mark.parametrize("draw", ALL, ids=lambda draw: draw.__name__)

@@ -31,7 +31,11 @@ def changes(source, read=()):
         ("def show(step=80.0):\n    f(step - 1)", set()),
         ("a = b.detach().cpu()", {"b.detach() → b"}),
         ("c = a - b", set()),  # nobody reads it
-        ("a.d[3] = f(a - b)", {"- → +", "a.d[3] = f(a - b) → pass", *(f"3 → {k}" for k in (0, 2, 4, 6))}),
+        ("a.d[3] = f(a - b)", {"- → +"}),  # it stands there already
+        ("a = sp.exp(b)", {"exp → log"}),
+        ("a = b.exp()", {"b.exp() → b", "exp → log"}),
+        ("a[b] = f(b) and f(a - b)", {"- → +"}),
+        ("a = sp.symbols('a', real=True)", set()),
         ("check('the words', f(a[0] <= 3))", {"<= → <", "<= → >"}),
         ("check('the words', f(max(a)), 2)", set()),
     ],

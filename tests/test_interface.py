@@ -45,7 +45,8 @@ DEFAULTS = {
     "plots.filmstrip": dict(columns=8),
     "plots.animation": dict(columns=8, milliseconds=400, zoom=2),
     "plots.bound": dict(lowest=-8.0),
-    "plots.histograms": dict(bins=60),
+    "plots.histograms": dict(bins=60, known="exact"),
+    "plots.scatter": dict(same_axes=False),
     "plots.maps": dict(xlabel="column", ylabel="row"),
     "quantize.VectorQuantizer": dict(commitment=0.25),  # van den Oord et al. 2017
     "quantize.VectorQuantizer.revive": dict(below=0.1),

@@ -288,19 +288,10 @@ def test_proofs_of_a_notebook_are_known_by_their_tags():
 
 # ---- numbers in prose
 
-TOLD = (
-    "01_ae_vs_vae",
-    "02_elbo",
-    "03_gradient_estimators",
-    "04_training_a_vae",
-    "05_vq_vae",
-    "07_latent_priors",
-)  # the notebooks whose runs tell their own numbers, and whose prose tells none
 
-
-def test_prose_tells_no_numbers_of_a_run():
-    for stem in TOLD:
-        assert figures_told_after_runs(read(FOLDER / f"{stem}.ipynb").cells) == [], stem
+@each_notebook
+def test_prose_tells_no_numbers_of_a_run(path):
+    assert figures_told_after_runs(read(path).cells) == []
 
 
 CODE = "epochs = 10\nx = torch.rand(10_000, 3) * 0.2  # of 28 pixels\ny = 1e-3"

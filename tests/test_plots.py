@@ -202,6 +202,21 @@ def test_points_in_a_plane():
     assert said == "; ".join(told + [f"two, {k}: standard deviations 0.00 and 0.00" for k in range(9)]) + "."
 
 
+def test_panels_that_show_the_same_part_of_the_plane():
+    panels = {"near": {"a": torch.eye(2)}, "far": {"a": 9 * torch.eye(2)}}
+
+    def limits(**options):
+        figure, _ = drawn(plots.scatter, panels, **options)
+        figure.draw_without_rendering()
+        return [(*ax.get_xlim(), *ax.get_ylim()) for ax in figure.axes]
+
+    near, far = limits(same_axes=True)
+    assert near == pytest.approx(far)
+    assert near[0] < 0 < 9 < near[1]
+    assert near[2] < 0 < 9 < near[3]
+    assert limits()[0] != pytest.approx(limits()[1])
+
+
 def test_numbered_points():
     points = torch.tensor([[0.0, 0], [2, 0], [1, 9], [10, 10], [9.5, 10], [10.0, 10], [5, 5]])
     labels = torch.tensor([3, 3, 3, 7, 8, 7, 0], dtype=torch.uint8)
@@ -294,6 +309,13 @@ def test_many_and_long_curves():
         line = (torch.arange(1, count + 1), np.arange(count))
         ticks = drawn(plots.curves, {"a": line}, "x", "y", log="x")[0].axes[0].get_xticklabels()
         assert ([tick.get_text() for tick in ticks] == [str(k) for k in range(1, count + 1)]) == written
+
+
+def test_an_axis_that_stands_still():
+    for top in (3.0, 300.0):
+        figure, said = drawn(plots.curves, {"a": ([0, 1], [0.0, top])}, "x", "y", ylim=(-1, 20))
+        assert figure.axes[0].get_ylim() == (-1, 20)
+        assert said.endswith(f"a {top:.4g}.")
 
 
 def test_a_point_and_its_picture():
@@ -425,6 +447,9 @@ def test_histograms_share_an_axis_that_shows_the_exact_value():
         assert (ax.get_title(), ax.get_xlabel()) == (title, "estimate")
     assert figure.axes[0].get_ylabel() == "density of the estimates"
     assert said == f"{'; '.join(words)}; exact: 9."
+    other, said = drawn(plots.histograms, panels, exact=9.0, xlabel="estimate", known="reference")
+    assert [ax.get_legend().get_texts()[-1].get_text() for ax in other.axes] == ["reference: 9"] * len(other.axes)
+    assert said.endswith("; reference: 9.")
 
 
 def test_histograms_of_every_scale_and_number_are_seen():
@@ -532,6 +557,15 @@ def test_maps_mark_what_is_minus_one_and_count_the_rest():
     plain = drawn(plots.maps, {"a": values.abs() + 1})[0].axes[0]
     assert plain.images[0].get_clim() == (0, pytest.approx(3.45))  # 0 is white, also where there is none
     assert (plain.get_xlabel(), plain.get_ylabel()) == ("column", "row")
+
+
+def test_maps_with_their_scale():
+    panels = {"a": torch.tensor([[0.0, 2.0]]), "nothing": torch.zeros(1, 2), "b": torch.tensor([[0.0, 0.5]])}
+    figure, said = drawn(plots.maps, panels, scale="nats")
+    assert said == drawn(plots.maps, panels)[1]
+    bars = figure.axes[3:]  # a panel of zeros has none
+    assert [bar.get_ylim() for bar in bars] == [(0, 2), (0, 0.5)]
+    assert [bar.get_ylabel() for bar in bars] == ["", "nats"]
 
 
 def test_in_a_notebook_the_picture_is_displayed_with_its_words(monkeypatch, capsys):
@@ -705,6 +739,18 @@ BAD = {
         lambda: plots.curves({"a": ([1], [1])}, "x", "y", labels={"a": [1]}),
         "a list of 1 words",
     ),
+    "curves: a range the wrong way round": (
+        lambda: plots.curves({"a": ([1], [1])}, "x", "y", ylim=(2, 1)),
+        r"ylim=\(2, 1\) was given: use \(lowest, highest\)",
+    ),
+    "curves: a range from 0 on a logarithmic axis": (
+        lambda: plots.curves({"a": ([1], [1])}, "x", "y", log="y", ylim=(0, 1)),
+        "above 0 on a logarithmic axis",
+    ),
+    "curves: one number for a range": (
+        lambda: plots.curves({"a": ([1], [1])}, "x", "y", ylim=3),
+        r"ylim=3 was given: use \(lowest, highest\)",
+    ),
     "curves: no name of an axis": (
         lambda: plots.curves({"a": ([1], [1])}, None, "y"),
         "xlabel=None was given: use a text",
@@ -815,7 +861,7 @@ def test_what_cannot_be_drawn_is_one_sentence(what, tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("word", ["title", "xlabel", "ylabel", "axis"])
+@pytest.mark.parametrize("word", ["title", "xlabel", "ylabel", "axis", "scale"])
 def test_words_are_texts(word):
     takes = {
         plots.image_rows: ("title", {"a": GREY}),
@@ -824,7 +870,7 @@ def test_words_are_texts(word):
         plots.manifolds: ("title axis", {"a": GREY[:1]}, 1),
         plots.histograms: ("xlabel", {"a": {"b": TEN[:, 0]}}, 0.0),
         plots.cells: ("title", TEN, {"a": TEN}),
-        plots.maps: ("title xlabel ylabel", {"a": TEN}),
+        plots.maps: ("title xlabel ylabel scale", {"a": TEN}),
     }
     for draw, (words, *arguments) in takes.items():
         if word in words.split():

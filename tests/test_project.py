@@ -310,20 +310,97 @@ def test_readme_says_what_was_measured(row, file, arm):
     assert any(published.split()[0] in text for text in scripts)  # where it is quoted with its source
 
 
+GLOSSARY, _, TURNS = (ROOT / "docs" / "symbols.md").read_text(encoding="utf-8").partition("\n## Letters that turn\n")
+
+
+def prose_of(notebook):
+    """The words of a notebook, but for its first cell, which looks ahead, and for the table of symbols in 00."""
+    (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    kept = [c for c in cells if c["cell_type"] == "markdown" and c["id"] not in ("title", "names-idea")]
+    return "\n\n".join("".join(cell["source"]) for cell in kept)
+
+
+def code_of(notebook):
+    (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
+    return "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text(encoding="utf-8"))["cells"])
+
+
+# how each row of the glossary begins -> what the notebook says that explains it, and none before
+BORN = {
+    "$x$": r"An image is a tensor",
+    "$b$": r"\$\$b = 1 ",
+    "$z$": r"\*latent\* or \*code\* \$z\$",
+    "$f$, $g$": r"encoder \$f\$, the baker the decoder \$g\$",
+    r"$\mu$": r"\\log ?\\sigma\b",
+    r"$\varepsilon$": r"\\varepsilon",
+    r"$q_\phi": r"q_\\phi\(z \\mid x\)",
+    r"$p_\theta": r"p(_\\theta)?\(x \\mid z\)",
+    r"$\text{KL}": r"Kullback",
+    "ELBO": r"\*evidence lower bound\*",
+    "$L_K$": r"L_K",
+    r"$\nabla_\phi \log q": r"\*score-function estimator\*",
+    r"$\nabla_\phi f": r"\(g\(\\varepsilon, \\phi\)\)",
+    r"$\tau$": r"\*temperature\* \$\\tau\$",
+    "rate": r"\\text\{rate\}",
+    r"$\beta$ of a VAE": r"\\beta\\, \\text\{KL\}",
+    "NLL": r"\bNLL\b",
+    "bits/dim": r"bits/dim|bits per dimension",
+    "$C$, $e_k$": r"\*\*codebook\*\*",
+    "$z_e$": r"\bz_e\b",
+    r"$\beta$ of a VQ": r"\\text\{commitment\}",
+    "perplexity": r"[Pp]erplexity",
+    "masks": r"\*\*mask A\*\*",
+    r"$\tanh": r"\\tanh\(?.*\\odot",
+    "$p(x_i": r"chain rule of probability",
+    r"$\pi, ": r"[Ll]ogistic mixture|mixture of (discretized )?logistics|discretized logistic",
+    "$k(x)$": r"\bk\(x\)",
+    r"$k \sim": r"k \\sim p\(k\)",
+}
+
+
 def test_the_glossary_holds():
-    """Each name is there, and the notebook that is said to bring it up does."""
-    glossary = (ROOT / "docs" / "symbols.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| .* \| ([^|]*`[^|]*) \| (\d\d) \|$", glossary, flags=re.M)
-    assert len(rows) == glossary.count("\n| ") - 1  # all but the heading
-    for names, notebook in rows:
-        (path,) = (ROOT / "notebooks").glob(f"{notebook}_*.ipynb")
-        text = path.read_text(encoding="utf-8")
+    """Each name is there, and the notebook that is said to bring it up does so: it explains the symbol, and none before it does."""
+    rows = re.findall(r"^\| (.*?) \| [^\n]* \| ([^|]*) \| (\d\d) \|$", GLOSSARY, flags=re.M)
+    assert len(rows) == GLOSSARY.count("\n| ") - 1  # all but the heading
+    words = {notebook: prose_of(notebook) for notebook in NUMBERS}
+    for symbol, names, notebook in rows:
+        text = code_of(notebook)
         for name in re.findall(r"`([\w.]+)`", names):
             module, *attributes = name.split(".")
             found = importlib.import_module(".".join(MODULES[module].relative_to(ROOT).with_suffix("").parts))
             for attribute in attributes:
                 found = getattr(found, attribute)
             assert attributes[-1] in text, f"{notebook} does not speak of {name}"
+        (pattern,) = (pattern for start, pattern in BORN.items() if symbol.startswith(start))
+        assert next((n for n in NUMBERS if re.search(pattern, words[n])), None) == notebook, symbol
+    assert len(rows) == len(BORN)
+
+
+NUMBERS = sorted(path.name[:2] for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
+def letters_of(notebook):
+    """The letters that stand alone in a notebook's formulas: no words, no functions, no part of a longer name."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", " ", prose_of(notebook), flags=re.S)
+    formulas = " ; ".join(a or b for a, b in re.findall(r"\$\$(.+?)\$\$|\$([^$\n]+?)\$", prose, flags=re.S))
+    formulas = re.sub(r"\\(?:text|mathcal|mathbb|mathbf|operatorname|mathrm)\s*(?:\{[^}]*\}|\w)", " ", formulas)
+    return {*re.findall(r"\\beta(?![a-z])", formulas)} | {
+        *re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", re.sub(r"\\[a-zA-Z]+", " ", formulas))
+    }
+
+
+def test_the_letters_that_turn_are_listed():
+    """For each letter every notebook whose formulas use it, and no other; and it has two meanings at least."""
+    listed, letter = {}, ""
+    for named, where in re.findall(r"^\| *(?:\$(\S+)\$ )?\| [^\n]* \| ([(\d][^|]*) \|$", TURNS, flags=re.M):
+        letter = named or letter
+        listed.setdefault(letter, []).append(re.findall(r"\d\d", where))
+    assert sum(map(len, listed.values())) == TURNS.count("\n| ") - 1
+    used = {notebook: letters_of(notebook) for notebook in NUMBERS}
+    for letter, rows in listed.items():
+        assert len(rows) >= 2, letter
+        assert {n for row in rows for n in row} == {n for n in NUMBERS if letter in used[n]}, letter
 
 
 def test_each_real_set_is_named_wherever_they_are_listed(caught):

@@ -17,10 +17,12 @@ _STYLE = """
 .curve{fill:none;stroke:#444;stroke-width:1.6}.dot{fill:#0072B2}
 .blank{fill:none;stroke:#888;stroke-dasharray:3 2}text{font:15px system-ui,sans-serif;fill:#111;text-anchor:middle}.small{font-size:13px}
 .gap{fill:#fbe9df;stroke:#D55E00;stroke-width:1.5}
+.seen{fill:#bcd9ee;stroke:#0072B2;stroke-width:.8}.light{fill:#fff}
 .digit{font-size:34px;font-weight:600}.road{fill:#A84300}
 @media (prefers-color-scheme:dark){.ground{fill:#1b1f24}.box{fill:#22303d;stroke:#56B4E9}.word{stroke:#ccc}.blank{stroke:#999}
 .curve{stroke:#ccc}.dot{fill:#56B4E9}
 .flow{stroke:#ddd}.flowhead{fill:#ddd}
+.seen{fill:#2c4a61;stroke:#56B4E9}.light{fill:#111}
 .gap{fill:#3d2a20;stroke:#F0874A}.back{stroke:#F0874A}.backhead{fill:#F0874A}text{fill:#eee}.road{fill:#F5A27A}}
 """
 _ORDER = (0, 0, 1, 1, 0, 2, 2, 1, 3, 2, 2, 4, 3, 3, 5, 4)  # a page of 4 x 4 words
@@ -40,6 +42,12 @@ def _svg(width: int, height: int, said: str, body: str) -> str:
         f'aria-label="{escape(said)}" style="max-width:100%;height:auto"><title>{escape(said)}</title><style>{_STYLE}</style>'
         f'<defs>{_head("flow")}{_head("back")}</defs><rect class="ground" width="{width}" height="{height}" rx="8"/>{body}</svg>'
     )
+
+
+def _shown(width: int, height: int, said: str, body: list[str]) -> str:
+    svg = _svg(width, height, said, "".join(body))
+    show(f"Drawing: {said}", svg=svg)
+    return svg
 
 
 def _text(x: float, y: float, words: str, kind: str = "") -> str:
@@ -113,9 +121,7 @@ def vq_vae() -> str:
         _arrow("back", "M290 174C290 226 330 232 366 232"),
         _text(252, 250, "moves the words", "small road"),
     ]
-    svg = _svg(832, 284, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(832, 284, said, body)
 
 
 def two_stages() -> str:
@@ -157,9 +163,7 @@ def two_stages() -> str:
         _arrow("flow", f"M396 {second}H450C532 {second} 532 {second} 532 {first + 36}"),
         _text(616, second - 40, "the same decoder", "small"),
     ]
-    svg = _svg(740, 286, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(740, 286, said, body)
 
 
 def rate_and_distortion() -> str:
@@ -204,9 +208,7 @@ def rate_and_distortion() -> str:
         _text(656, 50, "z says nothing", "small"),
         _text(786, 192, "z says all", "small"),
     ]
-    svg = _svg(840, 258, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(840, 258, said, body)
 
 
 def bound_and_gap() -> str:
@@ -240,9 +242,7 @@ def bound_and_gap() -> str:
         _arrow("flow", "M270 180H378"),
         _text(322, 168, "change q", "small"),
     ]
-    svg = _svg(740, 286, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(740, 286, said, body)
 
 
 def recipes() -> str:
@@ -296,9 +296,7 @@ def recipes() -> str:
         _arrow("back", f"M{plane + 80} {second - 30}C{plane + 100} {second - 66} 492 {second - 80} 492 {second - 32}"),
         _text(446, second - 78, "draw new ones from the prior p(z)", "small road"),
     ]
-    svg = _svg(672, 334, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(672, 334, said, body)
 
 
 def two_gradients() -> str:
@@ -351,6 +349,171 @@ def two_gradients() -> str:
         _text(right + 166, 106, "f", "small"),
         _text(left + 82, 118, "q", "small"),
     ]
-    svg = _svg(790, 258, said, "".join(body))
-    show(f"Drawing: {said}", svg=svg)
-    return svg
+    return _shown(790, 258, said, body)
+
+
+def course_map() -> str:
+    """The nine notebooks in their order, and what a digit becomes in each.
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "A digit goes from notebook to notebook. In 00 it is a tensor of pixels; 01 makes a point and then a cloud of it, 02 a bound in "
+        "nats; 03 is about gradients through a random draw, 04 about scores that can be trusted. From 04 two roads lead on: in 05 the "
+        "digit is a page of words, in 06 it is written pixel by pixel. They meet in 07, which writes new pages and so new digits. In 08 "
+        "errors hide in the formulas of all of them. Dashed: 04 and 05 need a section of 03."
+    )
+    middle, wide, step = 150, 104, 126  # the line that most lie on, the width of a box, and from one to the next
+    stops = (
+        (0, middle, "00 start", "pixels"),
+        (1, middle, "01 VAE", "a point, a cloud"),
+        (2, middle, "02 ELBO", "a bound"),
+        (3, 54, "03 gradient", "through noise"),
+        (3, middle, "04 training", "a fair score"),
+        (4, 102, "05 VQ-VAE", "a page of words"),
+        (4, 204, "06 PixelCNN", "pixel by pixel"),
+        (5, middle, "07 priors", "new digits"),
+        (5, 256, "08 bugs", "what is wrong?"),
+    )
+    left = [112 + step * k for k in range(6)]
+    right = [x + wide + 2 for x in left]
+    body = [_text(52, middle - 46, "a digit"), _image(16, middle), _arrow("flow", f"M92 {middle}H108")]
+    for column, y, name, becomes in stops:
+        x = left[column]
+        body += [_box(x, y - 20, wide, 40, name), _text(x + wide / 2, y + 37, becomes, "small")]
+    body += [_arrow("flow", f"M{right[k]} {middle}H{left[k + 1] - 4}") for k in (0, 1, 2)]
+    body += [
+        _arrow("flow", f"M{left[2] + 52} {middle - 24}C{left[2] + 52} 74 {right[2] - 10} 54 {left[3] - 4} 54"),
+        _arrow("flow", f"M{right[3]} {middle - 6}L{left[4] - 4} 112"),
+        _arrow("flow", f"M{right[3]} {middle + 6}L{left[4] - 4} 196"),
+        _arrow("flow", f"M{right[4]} 112L{left[5] - 4} {middle - 6}"),
+        _arrow("flow", f"M{right[4]} 196L{left[5] - 4} {middle + 6}"),
+        _arrow("flow", f"M{left[5] + 52} 194V232"),
+        _arrow("back", f"M{left[3] + 52} 98V{middle - 24}"),
+        _arrow("back", f"M{right[3]} 54L{left[4] - 4} 92"),
+        _text(left[4] + 52, 44, "needs a section of it", "small road"),
+    ]
+    return _shown(864, 306, said, body)
+
+
+def _grid(x: float, y: float, kinds: list[str], size: int = 22) -> str:
+    """Rows of pixels: s one that is seen, t the one at hand, b one in the blind spot, and any other one hidden."""
+    classes = {"s": "seen", "t": "dot", "b": "gap"}
+    return "".join(
+        f'<rect class="{classes.get(kind, "blank")}" x="{x + size * j}" y="{y + size * i}" width="{size}" height="{size}"/>'
+        for i, row in enumerate(kinds)
+        for j, kind in enumerate(row)
+    )
+
+
+def masks() -> str:
+    """An image drawn in reading order, and the two masks of a 3 x 3 kernel (van den Oord et al. 2016a, figures 1 and 2).
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "On the left, an image as it is drawn, row by row from the top left: the pixels before the one at hand are there, and its "
+        "distribution is computed of them; those after it do not exist yet. On the right, two masks on a kernel of 3 x 3, of which each "
+        "keeps the row above and the pixel to the left. Mask A hides the pixel itself, and is for the first layer; mask B shows it, and is "
+        "for all layers after the first. Below and to the right both are 0."
+    )
+    image = ["sssssss", "sssssss", "sssssss", "ssst...", ".......", ".......", "......."]
+    top = 56
+    body = [
+        _text(121, 30, "an image, half drawn"),
+        _grid(44, top, image),
+        _arrow("flow", f"M30 {top + 2}V{top + 70}"),
+        _text(121, 232, "x₁ … xᵢ₋₁ are known", "small"),
+        _text(121, 251, "pixel i is next, the rest is not there", "small"),
+        _arrow("flow", "M212 132H288"),
+        _text(250, 122, "kernel", "small"),
+    ]
+    for x, name, centre, words in (
+        (310, "mask A", "0", "hides the centre: first layer"),
+        (536, "mask B", "1", "shows it: all later layers"),
+    ):
+        row = "st." if centre == "1" else "s.."
+        body += [_text(x + 66, 30, name), _grid(x, top, ["sss", row, "..."], 44)]
+        digits = ("1", "1", "1", "1", centre, "0", "0", "0", "0")
+        for k, digit in enumerate(digits):
+            kind = "light" if k == 4 and digit == "1" else ""
+            body.append(_text(x + 22 + 44 * (k % 3), top + 27 + 44 * (k // 3), digit, kind))
+        body.append(_text(x + 66, 232, words, "small"))
+    return _shown(704, 268, said, body)
+
+
+def blind_spot() -> str:
+    """What stacked masks never see, and the two stacks that see it (van den Oord et al. 2016b, figure 1).
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "Three pictures of an image with a pixel at hand. In the first, what a stack of four masked layers sees: all on "
+        "the left, but on the right only what lies within a diagonal, one column further for each row up. The pixels to the right of the "
+        "diagonal are the blind spot. In the second, a vertical stack sees all rows above, at full width. In the third, a horizontal stack "
+        "sees the row at hand, to the left. The vertical stack hands its features to the horizontal one, and together they see everything "
+        "before the pixel."
+    )
+    plain = ["sssssssss", "ssssssssb", "sssssssbb", "ssssssbbb", "sssst....", "........."]
+    upper = ["sssssssss"] * 4 + ["....t....", "........."]
+    level = ["........."] * 4 + ["sssst....", "........."]
+    top, step = 52, 264
+    names = ("masked layers, stacked", "vertical stack", "horizontal stack")
+    body = [_text(115 + step * k, 30, words) for k, words in enumerate(names)]
+    body += [_grid(16 + step * k, top, kinds) for k, kinds in enumerate((plain, upper, level))]
+    body += [
+        _text(115, 214, "orange: the blind spot", "small road"),
+        _text(115 + step, 214, "the rows above, at full width", "small"),
+        _text(115 + 2 * step, 214, "the row at hand, to the left", "small"),
+        _arrow("flow", "M484 96H538"),
+        _text(511, 84, "hands", "small"),
+        _text(511, 116, "over", "small"),
+    ]
+    return _shown(760, 232, said, body)
+
+
+def anatomy_of_a_check() -> str:
+    """A check: inputs of its own, the code, an independent computation, a bound; and a planted slip, which has to be refused.
+
+    Returns:
+        the SVG's text; in a notebook it is shown as well, elsewhere what it shows is said.
+    """
+    said = (
+        "A check has four parts. It chooses inputs for which right and wrong differ. They go through the code under test, of "
+        "which values, gradients and modes can be seen, and through a computation that owes nothing to that code: another "
+        "formula, a sum over all cases, a case known by heart. The two results are compared within a bound, and the check "
+        "passes or raises. And a slip, planted where the code stands, has to be refused: it shows that the check can fail."
+    )
+    upper, lower, slip = 74, 166, 258  # the middles of the three rows
+    body = [
+        _text(82, 24, "1  inputs", "small"),
+        _text(316, 24, "what is checked", "small"),
+        _text(566, 24, "3  within a bound", "small"),
+        _box(16, upper - 30, 132, 2 * 30 + lower - upper, ""),
+        _text(82, 112, "chosen so that"),
+        _text(82, 132, "right and wrong"),
+        _text(82, 152, "differ"),
+        _arrow("flow", f"M152 {upper}H200"),
+        _arrow("flow", f"M152 {lower}H200"),
+        _box(204, upper - 30, 224, 60, ""),
+        _text(316, upper - 4, "the code"),
+        _text(316, upper + 16, "values, gradients, modes", "small"),
+        _box(204, lower - 30, 224, 60, ""),
+        _text(316, lower - 4, "2  another computation"),
+        _text(316, lower + 16, "that owes nothing to the code", "small"),
+        _arrow("flow", f"M432 {upper}C470 {upper} 466 108 492 108"),
+        _arrow("flow", f"M432 {lower}C470 {lower} 466 132 492 132"),
+        _box(496, 90, 140, 60, "apart by ≤ ε ?"),
+        _arrow("flow", "M640 120H676"),
+        _text(728, 110, "✓ passes"),
+        _text(728, 134, "✗ raises"),
+        f'<rect class="gap" x="204" y="{slip - 26}" width="224" height="52" rx="6"/>',
+        _text(316, slip + 5, "4  a planted slip"),
+        _arrow("back", f"M204 {slip}C168 {slip} 168 {upper + 18} 198 {upper + 18}"),
+        _arrow("back", f"M432 {slip}H728V146"),
+        _text(580, slip - 10, "in the code's place: it must be refused", "small road"),
+    ]
+    return _shown(792, 300, said, body)

@@ -303,16 +303,21 @@ def _lettered(picture: Image.Image, title: str, rows: Sequence[str]) -> Image.Im
 
 @_drawing
 def scatter(
-    panels: Mapping[str, Mapping[str, torch.Tensor]], title: str = "", labels: Mapping[str, torch.Tensor] | None = None
+    panels: Mapping[str, Mapping[str, torch.Tensor]],
+    title: str = "",
+    labels: Mapping[str, torch.Tensor] | None = None,
+    same_axes: bool = False,
 ) -> tuple[Axes, str]:
     """Groups of points in a plane, a panel for each entry.
 
     Args:
         panels: panel title -> group name -> points (N, 2); later groups lie on top.
         labels: panel title -> integers (N,) 0 to 9: each point of the panel's first group is drawn as its digit, and coloured by it.
+        same_axes: all panels show the same part of the plane, so that their widths can be compared.
     """
     given.mapping("panels", panels, "panel title -> group name -> points (N, 2)")
     given.text("title", title)
+    given.flag("same_axes", same_axes)
     if labels is not None:
         _named("labels", labels, panels, "panel title -> integers (N,)")
     figure, axes = _axes(1, len(panels), (5.4 * len(panels), 5), title)
@@ -333,8 +338,12 @@ def scatter(
         ax.set_xlabel("z₁")
         ax.set_ylabel("z₂")
         ax.set_title(panel, fontsize=12)
-        ax.set_aspect("equal", adjustable="datalim")
+        ax.set_aspect("equal", adjustable="box" if same_axes else "datalim")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2, frameon=False, fontsize=10)
+    if same_axes:
+        wide, high = ([limit for ax in axes[0] for limit in limits(ax)] for limits in (Axes.get_xlim, Axes.get_ylim))
+        for ax in axes[0]:
+            ax.set(xlim=(min(wide), max(wide)), ylim=(min(high), max(high)))
     if labels is not None:
         key = ScalarMappable(Normalize(-0.5, 9.5), "tab10")
         figure.colorbar(key, ax=axes[0, -1], ticks=range(10), label="digit")
@@ -365,6 +374,7 @@ def curves(
     log: str = "",
     points: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
     labels: Mapping[str, Sequence[str]] | None = None,
+    ylim: tuple[float, float] | None = None,
 ) -> tuple[Axes, str]:
     """Lines in one panel.
 
@@ -375,10 +385,17 @@ def curves(
         labels: name of a line -> a word for each of its points, written beside it.
         xlabel, ylabel: with units.
         log: ``"x"``, ``"y"``, ``"xy"`` or ``""``: the logarithmic axes; their values are above 0.
+        ylim: the lowest and the highest y that are drawn, the same for whatever an explorer shows; lines may go beyond, and are cut
+            off there. None: as the lines need it.
     """
     for name, value in (("xlabel", xlabel), ("ylabel", ylabel), ("title", title)):
         given.text(name, value)
     given.one_of("log", log, ("", "x", "y", "xy"))
+    if ylim is not None:
+        use = "(lowest, highest), two finite numbers, the first below the second, and above 0 on a logarithmic axis"
+        low, high = (given.number("each number of ylim", each) for each in _pair("ylim", ylim, use))
+        if not low < high or ("y" in log and low <= 0):
+            raise given.refuse("ylim", ylim, use)
     use = "name -> (x values, y values)"
     lines = {name: _line(repr(name), xy, log) for name, xy in given.mapping("lines", lines, use).items()}
     points = {} if points is None else _named("points", points, lines, use, every=False)
@@ -419,6 +436,8 @@ def curves(
             ax.minorticks_off()
     if "y" in log:
         ax.set_yscale("log")
+    if ylim is not None:
+        ax.set_ylim(low, high)
     if title:
         ax.set_title(title, fontsize=12)
     if len(lines) > 3:
@@ -575,7 +594,7 @@ def ranges(rows: Mapping[str, tuple[float, Sequence[float]]], xlabel: str, title
 
 @_drawing
 def histograms(
-    panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60
+    panels: Mapping[str, Mapping[str, torch.Tensor]], exact: float, xlabel: str, bins: int = 60, known: str = "exact"
 ) -> tuple[Axes, str]:
     """Draws of a few estimators, a panel for each entry, over one axis that leaves out the farthest 0.4 %; the exact value dashed.
 
@@ -583,9 +602,11 @@ def histograms(
         panels: panel title -> name -> draws (N,).
         exact: the value that the draws estimate.
         bins: of each histogram.
+        known: ``"exact"``, or ``"reference"`` where that value is an estimate itself.
     """
     given.mapping("panels", panels, "panel title -> name -> draws (N,)")
     given.text("xlabel", xlabel)
+    given.one_of("known", known, ("exact", "reference"))
     exact, bins = given.number("exact", exact), given.whole("bins", bins, least=1)
     panels = {
         title: {
@@ -607,10 +628,10 @@ def histograms(
             look = dict(histtype="stepfilled", color=COLOURS[k % len(COLOURS)], alpha=0.55, label=label)
             ax.hist(draws.numpy(), bins, range=ranges[title], density=True, **look)
             said.append(f"{title}, {name}: mean {draws.mean():.3g}, standard deviation {draws.std():.3g}")
-        ax.axvline(exact, color="black", linestyle="--", label=f"exact: {exact:.3g}")
+        ax.axvline(exact, color="black", linestyle="--", label=f"{known}: {exact:.3g}")
         ax.set(xlabel=xlabel, ylabel="density of the estimates", title=title)
         ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2, frameon=False)
-    return axes[0, 0], f"{'; '.join(said)}; exact: {exact:.3g}."
+    return axes[0, 0], f"{'; '.join(said)}; {known}: {exact:.3g}."
 
 
 @_drawing
@@ -671,15 +692,16 @@ def cells(points: torch.Tensor, codebooks: Mapping[str, torch.Tensor], title: st
 
 @_drawing
 def maps(
-    panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "column", ylabel: str = "row"
+    panels: Mapping[str, torch.Tensor], title: str = "", xlabel: str = "column", ylabel: str = "row", scale: str = ""
 ) -> tuple[Axes, str]:
     """Matrices as pictures side by side, 0 white and the largest value dark, each on a scale of its own.
 
     Args:
         panels: panel title -> (H, W), at least 0; an entry of -1 is marked with a cross.
+        scale: what the values are, with their unit. Then each panel has its colour scale beside it, and the last of them these words.
     """
     given.mapping("panels", panels, "panel title -> (H, W)")
-    for name, value in (("title", title), ("xlabel", xlabel), ("ylabel", ylabel)):
+    for name, value in (("title", title), ("xlabel", xlabel), ("ylabel", ylabel), ("scale", scale)):
         given.text(name, value)
     _, axes = _axes(1, len(panels), (10, 10 / len(panels) + 0.5), title)
     said = []
@@ -690,7 +712,7 @@ def maps(
             f"panels[{name!r}]", values.where(~marked, 0.0), 0, np.inf, "numbers of at least 0, or -1 for a cross"
         )
         values = values.numpy()
-        ax.imshow(
+        picture = ax.imshow(
             values.clip(min=0),
             cmap="Blues",
             vmin=0,
@@ -707,6 +729,12 @@ def maps(
             ax.grid(which="minor", color="#cccccc", linewidth=0.5)
         ax.tick_params(which="both", length=0)
         ax.set(title=name, xlabel=xlabel)
+        if scale and values.max() > 0:
+            bar = ax.figure.colorbar(picture, ax=ax, fraction=0.05, pad=0.03)
+            bar.ax.set_ylim(0, float(values.max()))  # not up to the blues that no value has
+            bar.ax.tick_params(labelsize=9)
+            if name == list(panels)[-1]:
+                bar.set_label(scale)
         crosses = f", {len(i)} marked with a cross" if len(i) else ""
         said.append(f"{name}, {int((values > 0).sum())} of {values.size} entries above 0{crosses}")
     axes[0, 0].set_ylabel(ylabel)

@@ -848,3 +848,16 @@ spot_network = marking("a causal network", NETWORK)
 spot_sample = marking("a sampler", SAMPLE)
 spot_bound = marking("an importance-weighted bound", BOUND)
 spot_entropy = marking("a true value", ENTROPY)
+
+CHECKS = {  # what a reader's check is called -> the exercise's number, and its marker
+    "expose_kl": (KL.number, spot_kl),
+    "expose_loss": (LOSS.number, spot_loss),
+    "expose_elbo": (ELBO.number, spot_elbo),
+    "expose_vq_loss": (VQ_LOSS.number, spot_vq_loss),
+    "expose_quantize": (QUANTIZE.number, spot_quantize),
+    "expose_rows": (TO_ROWS.number, spot_rows),
+    "expose_network": (NETWORK.number, spot_network),
+    "expose_sample": (SAMPLE.number, spot_sample),
+    "expose_bound": (BOUND.number, spot_bound),
+    "expose_entropy": (ENTROPY.number, spot_entropy),
+}

@@ -1,0 +1,7 @@
+"""The homework's command: see homework."""
+
+import sys
+
+from vaelib.classroom.exercises import homework
+
+sys.exit(homework.main())
