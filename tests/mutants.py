@@ -41,6 +41,7 @@ SLOWEST = 600  # seconds for a mutant, at most; usually ten times what the tests
 
 # module -> the tests that know it best, where that is not tests/test_MODULE.py; then come those that import it, the shortest first
 NEAREST = {
+    "__main__": ["homework"],
     "autoregressive": ["pixelcnn"],
     "causal": ["pixelcnn"],
     "checkpoints": ["train"],

@@ -18,6 +18,7 @@ FINAL = ("final-parts", "final", "final-proof")
 CACHE = ("cache", "cache-proof")
 HEAT = ("heat", "heat-proof")
 PLANTED = {
+    "PixelCNN++ sees all": [("hidden=8, layers=2)", "hidden=8, layers=1)", "blind-proof")],
     "AR-1: each pixel": [
         (".tril(-1)", ".tril()", *CHAIN),
         (".tril(-1)", ".tril(1)", *CHAIN),
