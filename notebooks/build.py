@@ -325,7 +325,7 @@ def fold(cell: nbformat.NotebookNode) -> None:
 
 
 ANSWER = "hide-output"  # the tag that others read; JupyterLab folds outputs by metadata.jupyter.outputs_hidden
-PREDICT = "**Predict"  # how a question begins that the next cell answers
+PREDICT = "**Predict"  # how a question begins that the next cells answer
 
 
 def close_answers(notebook: nbformat.NotebookNode) -> None:
